@@ -20,9 +20,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 ifdef UV
 # An index that only pip has been told of is unknown to uv: pip is then the second try.
 install = uv pip install -q --python $(BIN)/python -c $(CONSTRAINTS) -e '.[$(1)]' || \
-  $(BIN)/python -m pip install -q -c $(CONSTRAINTS) -e '.[$(1)]'
+  $(BIN)/python -m pip install -qq -c $(CONSTRAINTS) -e '.[$(1)]'
 else
-install = $(BIN)/python -m pip install -q -c $(CONSTRAINTS) -e '.[$(1)]'
+install = $(BIN)/python -m pip install -qq -c $(CONSTRAINTS) -e '.[$(1)]'
 endif
 
 .PHONY: run test lint bench clean
