@@ -12,7 +12,7 @@ import pytest
 import gpu_pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = set("cupy dask jax matplotlib networkx numba numpy pandapower pandas scipy xarray zarr".split())
+HEAVY = {"cupy", "dask", "jax", "matplotlib", "networkx", "numba", "numpy", "pandapower", "pandas", "xarray", "zarr"}
 
 
 def run_python(*arguments: str) -> subprocess.CompletedProcess[str]:
