@@ -341,7 +341,7 @@ def line_angles(
     degrees = np.degrees(np.abs((difference + math.pi) % (2 * math.pi) - math.pi))
     with _figure(6.4, 5.4 if "velocity" in dataset else 3.8) as figure:
         top, *below = figure.subplots(2 if "velocity" in dataset else 1, 1, sharex=True, squeeze=False)[:, 0]
-        top.plot(time, degrees, color=BLUE, alpha=0.3, linewidth=0.8)
+        top.plot(time, degrees, color=BLUE, alpha=0.2, linewidth=0.6)
         top.plot(time, degrees.max(axis=1), color=RED, linewidth=1.6, label=f"largest of {len(ends)} lines")
         if expected is not None:
             top.axhline(math.degrees(expected), color="black", linestyle="--", linewidth=1, label="fixed point")
@@ -349,7 +349,7 @@ def line_angles(
         top.legend(loc="upper right")
         for axes in below:
             velocity = _replica(dataset, "velocity", replica).transpose("time", "node")
-            axes.plot(time, velocity.values / (2 * math.pi), color=BLUE, alpha=0.4, linewidth=0.8)
+            axes.plot(time, velocity.values / (2 * math.pi), color=BLUE, alpha=0.25, linewidth=0.6)
             axes.set(ylabel="frequency deviation (Hz)")
         (below or [top])[-1].set(xlabel="time (s)")
     return figure

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-__all__ = ["Check", "Panel", "facts_of", "page", "panels_of", "with_coupling"]
+__all__ = ["Check", "Panel", "counted", "facts_of", "number", "page", "panels_of", "theory_of", "with_coupling"]
 
 LARGEST_RASTER: Final = 200_000_000
 """Bytes of theta beyond which the raster is left out: reading them would take longer than it helps."""
@@ -73,15 +73,15 @@ def with_coupling(dataset: "xr.Dataset", config: RunConfig) -> "xr.Dataset":
     return dataset
 
 
-def panels_of(dataset: "xr.Dataset", config: RunConfig) -> list[Panel]:
+def panels_of(dataset: "xr.Dataset", config: RunConfig | None) -> list[Panel]:
     """Draw the figures that a result has the variables for.
 
     Parameters
     ----------
     dataset : xarray.Dataset
         Result of a simulation.
-    config : RunConfig
-        What was run; says which theory applies and which nodes are linked.
+    config : RunConfig or None
+        What was run: it tells which theory applies and which nodes are linked.
 
     Returns
     -------
@@ -92,18 +92,19 @@ def panels_of(dataset: "xr.Dataset", config: RunConfig) -> list[Panel]:
     InputError
         If matplotlib, or pandapower for a grid, is not installed.
     """
-    dataset = with_coupling(dataset, config)
+    dataset = with_coupling(dataset, config) if config else dataset
     panels = []
     if "coherence" in dataset:
         caption = "Modulus of the order parameter: 1 is full synchrony, and about 1/√N means none."
         panels.append(Panel("coherence", "Coherence over time", caption, plots.coherence_over_time(dataset)))
     if "coherence" in dataset and "coupling" in dataset.coords:
         caption = "Average over the second half of the run."
-        panels.append(Panel("onset", "Coherence against coupling", caption, plots.onset(dataset, **theory_of(config))))
+        theory = theory_of(config) if config else {}
+        panels.append(Panel("onset", "Coherence against coupling", caption, plots.onset(dataset, **theory)))
     if "theta" in dataset and dataset["theta"].nbytes / dataset.sizes["replica"] <= LARGEST_RASTER:
+        if config and isinstance(config.network, GridTable):
+            panels.insert(0, _grid_panel(dataset, config.network))
         panels += _phase_panels(dataset)
-        if isinstance(config.network, GridTable):
-            panels.append(_grid_panel(dataset, config.network))
     return panels
 
 
@@ -170,9 +171,15 @@ def facts_of(dataset: "xr.Dataset") -> dict[str, str]:
         "config_digest": "Digest",
         "created": "Created",
     }
-    sizes = ", ".join(f"{dataset.sizes[dim]:,} {dim}s" for dim in ("replica", "node", "time") if dim in dataset.sizes)
-    facts = {"Size": sizes.replace("times", "samples")}
+    names = {"replica": "replica", "node": "node", "time": "sample"}
+    sizes = [counted(dataset.sizes[dim], name) for dim, name in names.items() if dim in dataset.sizes]
+    facts = {"Size": ", ".join(sizes)}
     return facts | {label: _readable(known[key]) for key, label in labels.items() if key in known} | _versions(known)
+
+
+def counted(count: int, noun: str) -> str:
+    """Say how many, with the noun in the singular for one."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _readable(value: object) -> str:
@@ -246,8 +253,9 @@ def _check_table(checks: Iterable[Check]) -> str:
         f'<td class="{"good" if check.ok else "bad"}">{"✓ ok" if check.ok else "✗ failed"}</td></tr>'
         for check in checks
     )
-    heads = "".join(f"<th>{head}</th>" for head in ("Check", "Value", "Expected", "Tolerance", "Unit", ""))
-    return f'<h2>Checks</h2><div class="scroll"><table><tr>{heads}</tr>{rows}</table></div>'
+    numbers = "".join(f'<th class="number">{head}</th>' for head in ("Value", "Expected", "Tolerance"))
+    heads = f"<tr><th>Check</th>{numbers}<th>Unit</th><th></th></tr>"
+    return f'<h2>Checks</h2><div class="scroll"><table>{heads}{rows}</table></div>'
 
 
 def number(value: float) -> str:
@@ -259,7 +267,7 @@ def number(value: float) -> str:
 
 def _figure(panel: Panel) -> str:
     image = base64.b64encode(plots.encode(panel.figure)).decode()
-    width = int(panel.figure.get_figwidth() * 110)
+    width = int(panel.figure.get_figwidth() * 118)
     return (
         f'<figure id="{escape(panel.name)}"><h2>{escape(panel.title)}</h2>'
         f'<img width="{width}" alt="{escape(panel.title)}" src="data:image/png;base64,{image}">'
