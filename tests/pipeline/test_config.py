@@ -1,11 +1,13 @@
 """Configuration files: what is accepted, what is refused, and how it is said."""
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from gpu_pipeline import config_tables
 from gpu_pipeline.config import RunConfig, load_config
 from gpu_pipeline.config_tables import FrequencyDraw
 from gpu_pipeline.errors import ConfigError
@@ -278,3 +280,12 @@ def test_a_configuration_can_be_made_in_python():
         "simulation": {"dt": 0.1, "duration": 2.0},
     }
     assert RunConfig.model_validate(tables).simulation.n_steps == 20
+
+
+def test_every_key_is_documented():
+    """The documentation is where users look for a key; one that is missing there does not exist for them."""
+    text = (Path(__file__).parents[2] / "docs" / "config.md").read_text(encoding="utf-8")
+    tables = [table for table in vars(config_tables).values() if isinstance(table, type)]
+    keys = {key for table in tables if issubclass(table, config_tables.Table) for key in table.model_fields}
+    assert len(keys) > 30
+    assert {key for key in keys if not re.search(rf"`{key}\b|\b{key} =", text)} == set()
