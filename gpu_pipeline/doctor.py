@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from gpu_pipeline.device import DeviceChoice
+
 __all__ = ["BackendReport", "Checkup", "Cpu", "Gpu", "Memory", "examine", "find_gpu", "render"]
 
 PACKAGES: Final = (
@@ -24,10 +26,8 @@ PACKAGES: Final = (
     *("matplotlib", "pandapower", "dask", "cupy", "numba-cuda", "jax"),
 )
 EXTRAS: Final = {"matplotlib": "plot", "pandapower": "grid", "dask": "dask"}
-OLDEST_DRIVERS: Final = {"cuda12": "525", "cuda13": "580"}
-"""First driver series that runs programs of the CUDA version of each extra."""
 
-_SIMD: Final = ("avx512f", "avx2", "fma", "sse4_2", "sve", "asimd", "neon")
+_SIMD: Final = ("avx512f", "avx2", "fma", "sve", "asimd", "neon")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,6 @@ class Gpu:
     cuda: str | None = None
     devices: list[str] = field(default_factory=list)
     obstacle: str | None = None
-    fix: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +81,7 @@ class Checkup:
     disk_free: int
     gpu: Gpu
     backends: list[BackendReport]
+    choice: "DeviceChoice"
 
     def as_dict(self) -> dict[str, object]:
         """Return the facts as plain dictionaries and lists, ready for JSON."""
@@ -96,6 +96,7 @@ def examine() -> Checkup:
     facts : Checkup
     """
     from gpu_pipeline import __version__
+    from gpu_pipeline.device import choose_device
 
     return Checkup(
         gpu_pipeline=__version__,
@@ -107,6 +108,7 @@ def examine() -> Checkup:
         disk_free=shutil.disk_usage(Path.cwd()).free,
         gpu=find_gpu(),
         backends=_backends(),
+        choice=choose_device(),
     )
 
 
@@ -156,17 +158,16 @@ def find_gpu() -> Gpu:
     Returns
     -------
     gpu : Gpu
-        With `obstacle` and `fix` where no device can be used. Never raises.
+        With `obstacle` where no device can be used. Never raises.
     """
     library = "nvcuda.dll" if os.name == "nt" else "libcuda.so.1"
-    wanted = f"install an NVIDIA driver >= {OLDEST_DRIVERS['cuda13']} and run: pip install 'gpu-pipeline[cuda13]'"
     try:
         cuda = ctypes.CDLL(library)
     except OSError:
-        return Gpu(obstacle=f"no NVIDIA driver found ({library} missing)", fix=wanted)
+        return Gpu(obstacle=f"no NVIDIA driver found ({library} is missing)")
     if code := cuda.cuInit(0):
-        obstacle = f"the NVIDIA driver finds no usable GPU (cuInit returned {code})"
-        return Gpu(_driver_version(), obstacle=obstacle, fix="see what nvidia-smi reports")
+        obstacle = f"the NVIDIA driver finds no usable GPU (cuInit returned {code}); see what nvidia-smi reports"
+        return Gpu(_driver_version(), obstacle=obstacle)
     return Gpu(_driver_version(), _cuda_version(cuda), _device_names(cuda))
 
 
@@ -246,8 +247,10 @@ def _machine_table(facts: Checkup) -> "RenderableType":
         "Disk": f"{_gigabytes(facts.disk_free)} free here",
         "GPU": devices + versions,
     }
-    if gpu.fix:
-        rows["To use one"] = gpu.fix
+    choice = facts.choice
+    rows["Runs use"] = f"backend {choice.backend}: {choice.reason}"
+    if choice.fix:
+        rows[""] = choice.fix
     return _grid(list(rows.items()))
 
 

@@ -94,7 +94,7 @@ def test_quantities_are_converted_to_the_canonical_unit(text, unit, number):
         ("n_nodes = 12", "n_node = 12", "network.n_node: unknown key, did you mean 'n_nodes'?"),
         ('kind = "ring"', 'kind = "rnig"', "network.kind: found 'rnig', expected 'mean_field', 'ring'"),
         ('kind = "ring"', "", "network.kind: missing, expected 'mean_field'"),
-        ("[model]", "[modle]", "2 problems\n  model: missing, expected a table [model]"),
+        ("[model]", "[modle]", "modle: unknown key, did you mean 'model'?"),
         ('dt = "10 ms"', "dt = 0", "simulation.dt: found 0, expected a number > 0"),
         ("steps = 100", "", "simulation: found neither of steps and duration, expected one"),
         ("steps = 100", "steps = 1\nduration = 1", "simulation: found both of steps and duration, expected one"),
