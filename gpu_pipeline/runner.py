@@ -204,14 +204,27 @@ def summary(folder: "RunFolder") -> list[str]:
     """
     size = sum(path.stat().st_size for path in folder.path.rglob("*") if path.is_file())
     rows = [("run", f"{folder.path}, {size / 1e6:.1f} MB")]
-    for name, _, dataset in results_in(folder):
-        rows += [("", ""), ("result", name), *_result_rows(dataset)]
+    for name, config, dataset in results_in(folder):
+        known = (_planned(config) if config else {}) | facts_of(dataset)
+        rows += [("", ""), ("result", name), *_result_rows(known, dataset)]
     rows += [("", ""), *_check_rows(folder)]
     return [f"{label:<10}{text}".rstrip() for label, text in rows]
 
 
-def _result_rows(dataset: "xr.Dataset") -> list[tuple[str, str]]:
-    known = facts_of(dataset)
+def _planned(config: RunConfig) -> dict[str, str]:
+    """What the configuration tells about a run that ended before its result got its attributes."""
+    simulation = config.simulation
+    return {
+        "Model": config.model.kind,
+        "Method": simulation.method,
+        "Step dt (s)": f"{simulation.dt:g}",
+        "Precision": simulation.dtype,
+        "Seed": str(simulation.seed),
+        "Backend": simulation.backend,
+    }
+
+
+def _result_rows(known: Mapping[str, str], dataset: "xr.Dataset") -> list[tuple[str, str]]:
     rows = [
         ("model", ", ".join(known[key] for key in ("Model", "Equation") if key in known)),
         ("size", known["Size"]),

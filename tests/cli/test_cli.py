@@ -200,7 +200,7 @@ def test_wrong_usage_names_what_is_there():
 
 def test_interrupt_keeps_the_samples_and_exits_130(ring, tmp_path):
     """Ctrl-C is how long runs end: it must neither lose the store nor print a traceback."""
-    ring.write_text(RING.replace("steps = 40", "steps = 400_000_000"))
+    ring.write_text(RING.replace("steps = 40\nsample_every = 10", "steps = 400_000_000"))
     command = [sys.executable, "-m", "gpu_pipeline", "run", str(ring), "-o", str(tmp_path / "runs")]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ.copy()
@@ -222,10 +222,10 @@ def test_interrupt_keeps_the_samples_and_exits_130(ring, tmp_path):
 
 
 def _wait_for_samples(base: Path, process: subprocess.Popen[str]) -> None:
-    """Wait until the store has chunks of samples beyond the first."""
+    """Wait until the first samples are on disk."""
     for _ in range(600):
         if process.poll() is not None:
             return
-        if len(list(base.glob("*/result.zarr/coherence/c/**/*"))) >= 2:
+        if any(path.is_file() for path in base.glob("*/result.zarr/coherence/c/**/*")):
             return
         time.sleep(0.1)
