@@ -56,7 +56,7 @@ class Case:
     @property
     def replicas(self) -> int:
         """Number R of replicas that share the network."""
-        return self.theta0.shape[0]
+        return int(self.theta0.shape[0])
 
     @property
     def nnz(self) -> int:
@@ -179,7 +179,8 @@ def _pull_dense(case: Case, theta: Float) -> Float:
 def _pull_sparse(case: Case, theta: Float) -> Float:
     _, indices = case.csr
     rows = case.row_of_edge
-    return np.bincount(rows, weights=np.sin(theta[indices] - theta[rows]), minlength=case.n_nodes)
+    pulls = np.sin(theta[indices] - theta[rows])
+    return np.bincount(rows, weights=pulls, minlength=case.n_nodes).astype(np.float64)
 
 
 def reference_displacement(case: Case, steps: int, method: Literal["euler", "rk4"]) -> Float:

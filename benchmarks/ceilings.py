@@ -151,11 +151,13 @@ def _gathers(case: Case, dtype: DType, threads: int) -> list[Contestant]:
     programs: list[tuple[str, Callable[..., object], Array]] = [
         ("pairs", probes.GATHER[dtype, "auto"], table),
         ("pairs, huge pages", probes.GATHER[dtype, "auto"], huge),
-        ("pairs, 512-bit", probes.GATHER[dtype, "wide"], table),
-        ("pairs, unrolled", probes.GATHER_UNROLLED[dtype], table),
+        ("pairs, 512-bit, huge pages", probes.GATHER[dtype, "wide"], huge),
+        ("pairs, unrolled, huge pages", probes.GATHER_UNROLLED[dtype], huge),
     ]
     if dtype == "float32":  # a pair is one 8-byte word
-        programs.append(("pairs as words", probes.gather_words, table.view(np.uint64)[:, 0]))
+        words = huge.view(np.uint64)[:, 0]
+        programs.append(("pairs as words, huge pages", probes.GATHER_WORDS["auto"], words))
+        programs.append(("pairs as words, 512-bit, huge pages", probes.GATHER_WORDS["wide"], words))
     return [_probe("gathers", name, dtype, [(kernel, (data, x)) for x in shares]) for name, kernel, data in programs]
 
 

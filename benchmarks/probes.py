@@ -198,16 +198,20 @@ def _gather_unrolled_kernel(zero: Any) -> Kernel:
     return kernel
 
 
-@nb.njit(nogil=True)
-def gather_words(table, indices, passes):
-    """Exclusive or of 8-byte words: the cheapest use of a gathered pair."""
-    total = u8(0)
-    for _ in range(passes):
-        for e in range(indices.size):
-            total ^= table[indices[e]]
-    return total
+def _gather_words_kernel(width: Kernel) -> Kernel:
+    @nb.njit(nogil=True)
+    def kernel(table, indices, passes):
+        width()
+        total = u8(0)  # exclusive or: the cheapest use of a gathered pair
+        for _ in range(passes):
+            for e in range(indices.size):
+                total ^= table[indices[e]]
+        return total
+
+    return kernel
 
 
+GATHER_WORDS: Final[dict[str, Kernel]] = {name: _gather_words_kernel(width) for name, width in WIDTHS.items()}
 GATHER: Final[dict[tuple[DType, str], Kernel]] = {
     (dtype, name): _gather_kernel(width, zero) for dtype, zero in ZERO.items() for name, width in WIDTHS.items()
 }
