@@ -78,11 +78,13 @@ def open_engine(name: BackendName, problem: Problem, *, threads: int | None = No
         If the backend is unknown or cannot run here.
     """
     check_available(name)
-    from gpu_pipeline.kernels.cpu.adaptive import AdaptiveCpuEngine
+    if problem.method == "dopri5":
+        from gpu_pipeline.kernels.cpu.adaptive import AdaptiveCpuEngine
+
+        return AdaptiveCpuEngine(problem, threads)
     from gpu_pipeline.kernels.cpu.engine import CpuEngine
 
-    engine = AdaptiveCpuEngine if problem.method == "dopri5" else CpuEngine
-    return engine(problem, threads)
+    return CpuEngine(problem, threads)
 
 
 def check_available(name: str) -> None:

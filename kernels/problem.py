@@ -134,9 +134,16 @@ State = dict[str, NDArray[np.generic]]
 class Engine(Protocol):
     """A backend's hold on a problem: state on the device, advanced chunk by chunk."""
 
+    step: int
+    threads: int
+
     @property
     def description(self) -> dict[str, object]:
         """How the backend runs it: kernel variant, threads, device."""
+        ...
+
+    def compile(self) -> float:
+        """Compile what the problem needs, if that has not been done; seconds it took."""
         ...
 
     def load(self, state: State) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 from numba import njit
@@ -122,13 +124,20 @@ def _passes(variant: Variant, layout: Layout) -> tuple[Callable[..., None], dict
     }
 
 
+@cache
+def _source_digest() -> str:
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
+
+
 def _compiled(template: Any, variant: Variant, bound: Mapping[str, Any], *, disk: bool) -> Callable[..., None]:
     """A copy of the template function whose free names mean what ``bound`` says.
 
-    The copy gets the variant's name, because the disk cache files a function under its name.
+    The copy gets a name of its own, because the disk cache files a function under its name and compares the age of
+    one source file only: the digest of all of them keeps code of an earlier version from being taken for this one.
     """
     function = types.FunctionType(template.__code__, {**template.__globals__, **bound}, template.__name__)
-    function.__qualname__ = f"{template.__name__}_{variant.name}"
+    function.__qualname__ = f"{template.__name__}_{variant.name}_{_source_digest()}"
     function.__module__ = template.__module__
     compiled: Callable[..., None] = njit(nogil=True, cache=disk, error_model="numpy", _nrt=False, forceinline=not disk)(function)
     return compiled

@@ -193,9 +193,9 @@ class CpuEngine:
 
     def _samples(self, records: Arrays) -> Samples:
         sums, x, winding, velocity = records
-        parts = sums.reshape(len(sums), self.map.tiles, 2, -1)
+        parts = sums.reshape(len(sums), self.map.tiles, 2, sums.shape[-1] // 2)
         z = (parts[:, :, 1] + 1j * parts[:, :, 0]) / self.problem.n_nodes
-        z = z.reshape(len(sums), -1)[:, : self.problem.n_replicas]
+        z = z.reshape(len(sums), self.map.tiles * z.shape[-1])[:, : self.problem.n_replicas]
         return Samples(z, self.map.unpack(x), self.map.unpack(winding), self.map.unpack(velocity))
 
 
