@@ -6,6 +6,7 @@ on are one line on standard error and an exit code; everything else is a bug and
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -84,7 +85,7 @@ def _one_line_errors() -> Iterator[None]:
     except OSError as exc:
         raise _failure(f"{exc.filename or 'file system'}: {exc.strerror or exc}", 1) from None
     except KeyboardInterrupt:
-        raise _failure("stopped by Ctrl-C; nothing was computed", INTERRUPTED) from None
+        raise _failure("stopped by Ctrl-C; nothing was written", INTERRUPTED) from None
 
 
 def _failure(message: str, code: int) -> typer.Exit:
@@ -99,10 +100,15 @@ def demo(
 ) -> None:
     """Run two simulations with known results and check them."""
     with _one_line_errors():
-        from gpu_pipeline.demo import run_demo
+        from gpu_pipeline.demo import demand_extras, run_demo
+        from gpu_pipeline.stores import RunFolder
 
-        if not run_demo(output, quick=quick, say=typer.echo):
-            raise typer.Exit(1)
+        demand_extras()
+        folder = RunFolder.create(output, f"demo-{datetime.now().astimezone():%Y%m%d-%H%M%S}")
+        with _kept(folder):
+            ok = run_demo(folder, quick=quick, say=typer.echo)
+    if not ok:
+        raise typer.Exit(1)
 
 
 @app.command()

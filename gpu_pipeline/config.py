@@ -19,7 +19,9 @@ from gpu_pipeline.config_tables import (
     KuramotoTable,
     NetworkTable,
     OutputTable,
+    RunOptions,
     SecondOrderTable,
+    SimulationOptions,
     SimulationTable,
     Table,
 )
@@ -57,13 +59,13 @@ class RunConfig(Table):
             raise ValueError("model.power: missing, expected powers per node; only kind = 'grid' brings its own")
         return self
 
-    def build(self) -> "tuple[Kuramoto | SecondOrder, dict[str, object]]":
+    def build(self) -> "tuple[Kuramoto | SecondOrder, SimulationOptions]":
         """Read the files, draw the random numbers and make the model.
 
         Returns
         -------
         model : Kuramoto or SecondOrder
-        options : dict
+        options : SimulationOptions
             Keyword arguments of `Simulation`, initial phases included.
 
         Raises
@@ -75,7 +77,7 @@ class RunConfig(Table):
 
         return build(self)
 
-    def run_options(self) -> dict[str, object]:
+    def run_options(self) -> RunOptions:
         """Keyword arguments of `Simulation.run`: number of steps, sampling and variables."""
         return {
             "steps": self.simulation.n_steps,

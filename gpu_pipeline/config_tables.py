@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypedDict, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -18,7 +18,20 @@ from pydantic import (
 
 from gpu_pipeline.units import finite_number, quantity, shown
 
-__all__ = ["KuramotoTable", "NetworkTable", "OutputTable", "SecondOrderTable", "SimulationTable", "Table"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = [
+    "KuramotoTable",
+    "NetworkTable",
+    "OutputTable",
+    "RunOptions",
+    "SecondOrderTable",
+    "SimulationOptions",
+    "SimulationTable",
+    "Table",
+]
 
 T = TypeVar("T")
 Numbers = float | tuple[float, ...]
@@ -322,3 +335,25 @@ class OutputTable(Table):
 
     variables: Annotated[list[Variable], Field(min_length=1)] | None = None
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] = "run"
+
+
+class SimulationOptions(TypedDict):
+    """Keyword arguments of `Simulation`."""
+
+    dt: float
+    method: str
+    dtype: str
+    seed: int | tuple[int, ...]
+    backend: str
+    replicas: int | None
+    theta0: "NDArray[np.float64] | None"
+    threads: int | None
+    atol: float
+
+
+class RunOptions(TypedDict):
+    """Keyword arguments of `Simulation.run`."""
+
+    steps: int
+    sample_every: int
+    variables: list[Variable] | None

@@ -8,7 +8,6 @@ import importlib.util
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from gpu_pipeline.simulation import Simulation
     from gpu_pipeline.stores import RunFolder
 
-__all__ = ["run_demo"]
+__all__ = ["demand_extras", "grid_config", "judge_grid", "judge_onset", "onset_config", "run_demo"]
 
 INERTIA: Final = 0.2
 """pu s^2/rad at every bus: 2 H / (2 pi 60 Hz) with H = 38 s on the 100 MVA base, as for a machine of 1,000 MVA."""
@@ -70,16 +69,16 @@ class _Outcome:
     checks: list[Check]
 
 
-def run_demo(base: Path, *, quick: bool = False, say: Say) -> bool:
-    """Run both simulations, check them and write the run folder.
+def run_demo(folder: "RunFolder", *, quick: bool = False, say: Say) -> bool:
+    """Run both simulations, check them and fill the run folder.
 
-    The folder holds ``config.toml`` and ``result.zarr`` of the grid, ``onset.toml`` and ``onset.zarr`` of the
-    oscillators, ``events.jsonl``, ``figures/`` and ``report.html``.
+    It then holds ``config.toml`` and ``result.zarr`` of the grid, ``onset.toml`` and ``onset.zarr`` of the oscillators,
+    ``events.jsonl``, ``figures/`` and ``report.html``.
 
     Parameters
     ----------
-    base : Path
-        Folder in which the run folder is made.
+    folder : RunFolder
+        A new one.
     quick : bool, default False
         Fewer oscillators and a shorter run, with the wider tolerances that come with them.
     say : callable
@@ -89,18 +88,10 @@ def run_demo(base: Path, *, quick: bool = False, say: Say) -> bool:
     -------
     ok : bool
         Whether every check passed.
-
-    Raises
-    ------
-    InputError
-        If matplotlib or pandapower is not installed.
     """
     from gpu_pipeline import __version__
-    from gpu_pipeline.stores import RunFolder
 
-    _demand_extras()
     say(f"gpu-pipeline {__version__}")
-    folder = RunFolder.create(base, f"demo-{datetime.now().astimezone():%Y%m%d-%H%M%S}")
     folder.event("started", command="demo", quick=quick)
     parts = _parts(folder, quick)
     outcomes = [_run_part(part, folder, say, first=part is parts[0]) for part in parts]
@@ -121,7 +112,14 @@ def _parts(folder: "RunFolder", quick: bool) -> list[_Part]:
     ]
 
 
-def _demand_extras() -> None:
+def demand_extras() -> None:
+    """Check that what the demonstration needs beyond the base is installed.
+
+    Raises
+    ------
+    InputError
+        If it is not; the message has the command that installs it.
+    """
     for module in ("matplotlib", "pandapower"):
         if importlib.util.find_spec(module) is None:
             raise InputError(
@@ -229,9 +227,10 @@ def _run_part(part: _Part, folder: "RunFolder", say: Say, *, first: bool) -> _Ou
 
 def _say_device(simulation: "Simulation", say: Say) -> None:
     device = simulation.device
-    say(f"device: {device.name}: {device.reason}")
+    say(f"device   {device.name}, {counted(simulation.threads, 'thread')}")
+    say(f"because  {device.reason}")
     if device.fix:
-        say(f"        {device.fix}")
+        say(f"         {device.fix}")
 
 
 def _work(simulation: "Simulation", config: RunConfig) -> str:

@@ -1,20 +1,23 @@
 """Run a configuration into a run folder, and read such a folder again."""
 
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from gpu_pipeline.config import RunConfig, load_config
 from gpu_pipeline.errors import ConfigError, StoreError
+from gpu_pipeline.progress import Progress, ProgressOption, Reporter, reporting
 from gpu_pipeline.report import Panel, facts_of, page, panels_of, with_coupling
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from gpu_pipeline.progress import ProgressOption
     from gpu_pipeline.simulation import Simulation
     from gpu_pipeline.stores import RunFolder
 
@@ -49,7 +52,7 @@ def prepare(config: RunConfig) -> "Simulation":
 
 
 def simulate(
-    simulation: "Simulation", config: RunConfig, *, store: Path | None = None, progress: "ProgressOption" = "auto"
+    simulation: "Simulation", config: RunConfig, *, store: Path | None = None, progress: ProgressOption = "auto"
 ) -> "xr.Dataset":
     """Run a prepared simulation to its end.
 
@@ -74,8 +77,34 @@ def simulate(
     PipelineError
         If the run breaks down.
     """
-    dataset = simulation.run(**config.run_options(), store=store, progress=progress)
+    with reporting(progress, label=config.output.name) as report, _ended_between_chunks(report) as relay:
+        dataset = simulation.run(**config.run_options(), store=store, progress=relay)
     return with_coupling(dataset, config)
+
+
+@contextmanager
+def _ended_between_chunks(report: Reporter) -> Iterator[Reporter]:
+    """Let Ctrl-C end a run between two chunks, where samples are complete; a second Ctrl-C ends it at once."""
+    asked = False
+
+    def note(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+        signal.signal(signal.SIGINT, previous or signal.SIG_DFL)
+
+    def relay(progress: Progress) -> None:
+        report(progress)
+        if asked:
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield report  # only the main thread may say what a signal does
+        return
+    previous = signal.signal(signal.SIGINT, note)
+    try:
+        yield relay
+    finally:
+        signal.signal(signal.SIGINT, previous or signal.SIG_DFL)
 
 
 def results_in(folder: "RunFolder") -> list[Result]:

@@ -25,7 +25,7 @@ from gpu_pipeline.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from gpu_pipeline.config import RunConfig
-    from gpu_pipeline.config_tables import NetworkTable, SecondOrderTable
+    from gpu_pipeline.config_tables import NetworkTable, SecondOrderTable, SimulationOptions
     from gpu_pipeline.grids import PowerGrid
     from gpu_pipeline.models import Kuramoto, SecondOrder
     from gpu_pipeline.networks import Network
@@ -47,18 +47,26 @@ class _Setting:
         return self.network.n_nodes
 
 
-def build(config: "RunConfig") -> "tuple[Kuramoto | SecondOrder, dict[str, object]]":
+def build(config: "RunConfig") -> "tuple[Kuramoto | SecondOrder, SimulationOptions]":
     """Make the model of a configuration, and the keyword arguments of `Simulation`; see `RunConfig.build`."""
     with _named("network"):
         setting = _setting(config.network)
     with _named("model"):
         model = _model(config.model, setting)
     table = config.simulation
-    passed = {"dt", "method", "dtype", "seed", "backend", "replicas", "threads", "atol"}
-    options: dict[str, object] = table.model_dump(include=passed)
     with _named("simulation.initial"):
-        options["theta0"] = _initial_phases(table, setting, table.replicas or model.replicas)
-    return model, options
+        theta0 = _initial_phases(table, setting, table.replicas or model.replicas)
+    return model, {
+        "dt": table.dt,
+        "method": table.method,
+        "dtype": table.dtype,
+        "seed": table.seed,
+        "backend": table.backend,
+        "replicas": table.replicas,
+        "theta0": theta0,
+        "threads": table.threads,
+        "atol": table.atol,
+    }
 
 
 @contextmanager

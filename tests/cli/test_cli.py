@@ -67,9 +67,11 @@ def test_run_leaves_a_folder_that_repeats_it(done, tmp_path):
     """The folder must hold all that is needed: its own config.toml gives the same samples again."""
     import xarray as xr
 
+    from gpu_pipeline import open_result
+
     assert call("run", done / "config.toml", "--output", tmp_path / "again").exit_code == 0
     (again,) = (tmp_path / "again").iterdir()
-    first, second = (xr.open_zarr(folder / "result.zarr") for folder in (done, again))
+    first, second = (open_result(folder) for folder in (done, again))
     xr.testing.assert_equal(first.load(), second.load())
     assert first.sizes == {"replica": 2, "time": 5, "node": 12}
 

@@ -9,6 +9,7 @@ import xarray as xr
 
 from gpu_pipeline import demo
 from gpu_pipeline.demo import BURN_IN, COUPLINGS, WIDTH, grid_config, judge_grid, judge_onset, onset_config
+from gpu_pipeline.stores import RunFolder, open_result
 from gpu_pipeline.theory import incoherent_level, lorentzian_coherence
 
 
@@ -65,7 +66,7 @@ def test_missing_extra_gives_the_command(monkeypatch):
     """The first command a newcomer runs: one line must be enough to go on."""
     monkeypatch.setattr("importlib.util.find_spec", {}.get)
     with pytest.raises(demo.InputError, match=r"pip install 'gpu-pipeline\[demo\]'"):
-        demo._demand_extras()
+        demo.demand_extras()
 
 
 def test_quick_demonstration_passes_and_leaves_everything(tmp_path):
@@ -73,19 +74,20 @@ def test_quick_demonstration_passes_and_leaves_everything(tmp_path):
     pytest.importorskip("pandapower", reason="the grid comes from pandapower")
     pytest.importorskip("matplotlib", reason="the page holds figures")
     lines: list[str] = []
-    assert demo.run_demo(tmp_path, quick=True, say=lines.append)
-    (folder,) = tmp_path.iterdir()
+    folder = RunFolder.create(tmp_path, "demo").path
+    assert demo.run_demo(RunFolder(folder), quick=True, say=lines.append)
     for name in ("config.toml", "onset.toml", "events.jsonl", "report.html"):
         assert (folder / name).stat().st_size > 100, name
-    assert xr.open_zarr(folder / "result.zarr").sizes["node"] == 39
-    assert xr.open_zarr(folder / "onset.zarr").sizes["replica"] == len(COUPLINGS)
+    assert open_result(folder / "result.zarr").sizes["node"] == 39
+    assert open_result(folder / "onset.zarr").sizes["replica"] == len(COUPLINGS)
     assert len(list((folder / "figures").glob("*.png"))) == 6
     assert any("all checks passed" in line for line in lines)
-    assert any(line.startswith("device: ") for line in lines)
+    assert any(line.startswith("device ") for line in lines)
 
 
 def test_failed_check_fails_the_command(tmp_path, monkeypatch):
     """A demonstration that always succeeds demonstrates nothing."""
+    monkeypatch.setattr(demo, "demand_extras", Mock())
     from typer.testing import CliRunner
 
     from gpu_pipeline.cli import app
