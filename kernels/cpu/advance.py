@@ -65,6 +65,10 @@ def advance(team, plan, chunk, state, work, network, stages, coefficients, recor
         closed = True
         for k in range(n_steps):
             step = first_step + k
+            # Radians: wrapping rounds. Its schedule follows the run's own step number, and it comes after the table was
+            # made: a chunk that starts here makes the table from the same, unwrapped phases.
+            if not EXACT and step % (1 << guard) == 0:
+                wind((phase, winding[tile], reference[tile]), start, stop, 0)
             control[STEP_LOW], control[STEP_HIGH] = step & 0xFFFFFFFF, step >> 32
             own[stages.size - 1, DITHER] = bit_reversed(step, guard)
             if SPLITTING:
@@ -94,9 +98,8 @@ def advance(team, plan, chunk, state, work, network, stages, coefficients, recor
                     wait(barrier, thread, members, generation)
 
             sampled = (k + 1) % every == 0
-            # Binary angles: winding numbers are exact whenever this runs. Radians: it wraps, and rounds, so that its
-            # schedule must follow the run's own step number.
-            if (step + 1) % (1 << guard) == 0 or (EXACT and (sampled or k + 1 == n_steps)):
+            # Binary angles: winding numbers are exact whenever this runs.
+            if EXACT and ((step + 1) % (1 << guard) == 0 or sampled or k + 1 == n_steps):
                 wind((phase, winding[tile], reference[tile]), start, stop, 0)
             if SPLITTING:
                 closed = sampled or k + 1 == n_steps

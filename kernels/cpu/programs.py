@@ -52,7 +52,11 @@ def guard_bits(problem: Problem) -> int:
     if problem.order == "second":
         return _SWING_GUARD
     bound = problem.step_bound()
-    return 16 if bound == 0.0 else max(0, min(16, math.floor(math.log2(math.pi / bound))))
+    if bound == 0.0:
+        return 16
+    # Rounded torques, and the dither, must not carry a displacement of half a turn over the edge of an int32.
+    reach = 1.0001 * bound + 2.0 * math.pi / 2**32
+    return max(0, min(16, math.floor(math.log2(math.pi / reach))))
 
 
 def units_per_radian(problem: Problem) -> float:
