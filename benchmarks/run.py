@@ -112,7 +112,7 @@ def sizes(quick: bool) -> Iterator[Callable[[], Case]]:
         yield partial(dense, n)
     for n in (10_000, 100_000, 1_000_000)[:last]:
         yield partial(sparse, n)
-    for replicas in (2, 8, 64, 512)[:last]:
+    for replicas in (1, 2, 8, 16, 64, 512)[:last]:
         yield partial(sparse, 1_000, 10, replicas)
 
 
