@@ -227,7 +227,7 @@ def _run_part(part: _Part, folder: "RunFolder", say: Say, *, first: bool) -> _Ou
 
 def _say_device(simulation: "Simulation", say: Say) -> None:
     device = simulation.device
-    say(f"device   {device.name}, {counted(simulation.threads, 'thread')}")
+    say(f"device   {device.name}")
     say(f"because  {device.reason}")
     if device.fix:
         say(f"         {device.fix}")
@@ -236,6 +236,7 @@ def _say_device(simulation: "Simulation", say: Say) -> None:
 def _work(simulation: "Simulation", config: RunConfig) -> str:
     counts = [(simulation.model.n_nodes, "node"), (simulation.replicas, "replica"), (config.simulation.n_steps, "step")]
     size = ", ".join(counted(count, noun) for count, noun in counts)
+    size += f", {counted(simulation.threads, 'thread')}"
     return f"{size}: compiled in {simulation.compile_seconds:.2f} s, ran in {simulation.run_seconds:.2f} s"
 
 

@@ -16,6 +16,9 @@ __all__ = ["Progress", "ProgressOption", "Reporter", "reporting"]
 PLAIN_EVERY = 5.0
 """Seconds between two plain lines; a run shorter than this prints none."""
 
+NOTEBOOK_DELAY = 1.0
+"""Seconds before a notebook shows a bar: what is over sooner should not litter the page."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -153,7 +156,8 @@ def _notebook(label: str) -> Iterator[Reporter]:
     from tqdm import tqdm
 
     # The text bar: the widget needs ipywidgets, and is lost when a notebook is saved or converted.
-    with tqdm(desc=label, unit="step", unit_scale=True, dynamic_ncols=True, file=sys.stderr) as bar:
+    shape = {"unit": "step", "unit_scale": True, "dynamic_ncols": True}
+    with tqdm(desc=label, delay=NOTEBOOK_DELAY, file=sys.stderr, **shape) as bar:
 
         def report(progress: Progress) -> None:
             bar.total = progress.total

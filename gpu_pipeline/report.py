@@ -153,7 +153,6 @@ def facts_of(dataset: "xr.Dataset") -> dict[str, str]:
     facts : dict of str to str
         What the attributes do not tell is left out.
     """
-    known = dataset.attrs
     labels = {
         "model": "Model",
         "equation": "Equation",
@@ -174,6 +173,7 @@ def facts_of(dataset: "xr.Dataset") -> dict[str, str]:
     names = {"replica": "replica", "node": "node", "time": "sample"}
     sizes = [counted(dataset.sizes[dim], name) for dim, name in names.items() if dim in dataset.sizes]
     facts = {"Size": ", ".join(sizes)}
+    known = {key: f"{value:.3g}" if key.endswith("_seconds") else value for key, value in dataset.attrs.items()}
     return facts | {label: _readable(known[key]) for key, label in labels.items() if key in known} | _versions(known)
 
 

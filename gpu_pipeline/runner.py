@@ -258,7 +258,7 @@ def _result_rows(known: Mapping[str, str], dataset: "xr.Dataset") -> list[tuple[
         ("model", ", ".join(known[key] for key in ("Model", "Equation") if key in known)),
         ("size", known["Size"]),
         ("method", _phrase(known, "{Method}", "dt {Step dt (s)} s", "{Steps} steps", "{Precision}", "seed {Seed}")),
-        ("device", _phrase(known, "{Backend}", "{Device}", "{Threads} threads")),
+        ("device", _phrase(known, "{Device}", "backend {Backend}", "threads: {Threads}")),
         ("seconds", _phrase(known, "compiling {Compiling (s)}", "running {Running (s)}")),
         ("samples", _samples(dataset)),
         ("coherence", _final_coherence(dataset)),
@@ -280,7 +280,7 @@ def _samples(dataset: "xr.Dataset") -> str:
     time = dataset["time"].values
     if not time.size:
         return "none yet"
-    return f"{time.size:,} from t = {time[0]:g} s to {time[-1]:g} s of {', '.join(map(str, dataset))}"
+    return f"{time.size:,} from t = {time[0]:g} s to {time[-1]:g} s of {', '.join(sorted(map(str, dataset)))}"
 
 
 def _final_coherence(dataset: "xr.Dataset") -> str:

@@ -90,7 +90,8 @@ plots.onset(sweep, width=1.0)
 graph = nx.connected_watts_strogatz_graph(n=200, k=8, p=0.1, seed=5)
 network = gp.as_network(graph)
 
-noisy = gp.Kuramoto(network, omega=2 * np.pi, coupling=0.5, noise=0.1)  # 1 Hz each, noise in rad^2/s
+omega = np.full(200, 2 * np.pi)  # 1 Hz each
+noisy = gp.Kuramoto(network, omega, coupling=0.5, noise=0.1)  # noise in rad^2/s
 result = gp.Simulation(noisy, dt=0.01, replicas=4, seed=6).run(2_000, sample_every=10)
 plots.coherence_over_time(result)
 

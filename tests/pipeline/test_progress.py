@@ -84,6 +84,7 @@ def test_notebook_gets_a_text_bar_that_counts_steps(monkeypatch):
     err = io.StringIO()
     monkeypatch.setattr("sys.stderr", err)
     monkeypatch.setattr(shown, "_in_notebook", lambda: True)
+    monkeypatch.setattr(shown, "NOTEBOOK_DELAY", 0.0)
     with reporting("auto", label="run") as report:
         for done in (1, 2, 3):
             report(Progress(done, 3, 1.0, 0.75))

@@ -33,7 +33,7 @@ def dataset() -> xr.Dataset:
             "coherence": (("replica", "time"), np.abs(np.exp(1j * theta).mean(-1))),
         },
         coords={"time": 0.1 * np.arange(4), "replica": [0, 1]},
-        attrs={"model": "Kuramoto <b>", "dt": 0.1, "steps": 3, "versions": '{"numpy": "2.4"}', "run_seconds": 0.01234},
+        attrs={"model": "Kuramoto <b>", "dt": 0.1, "steps": 3, "versions": '{"numpy": "2.4"}', "run_seconds": 0.012345},
     )
 
 
@@ -82,7 +82,7 @@ def test_facts_name_size_and_origin():
     facts = facts_of(dataset())
     assert facts["Size"] == "2 replicas, 5 nodes, 4 samples"
     assert facts["Versions"] == "numpy 2.4"
-    assert facts["Running (s)"] == "0.01234"
+    assert facts["Running (s)"] == "0.0123"
 
 
 def test_panels_follow_the_variables_that_were_kept():
