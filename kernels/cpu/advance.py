@@ -79,7 +79,9 @@ def advance(team, plan, chunk, state, work, network, stages, coefficients, recor
                     slot = (parity * tiles + tile) * blocks * 2 * WIDTH
                     mean_field((sums, gains, field), 0, blocks, slot)
                 parity = 1 - parity
-                for b in range(low_block, high_block):
+                for turn in range(low_block, high_block):
+                    # To and fro: what a pass read last is still in the cache when the next one begins.
+                    b = turn if parity == 0 else low_block + high_block - 1 - turn
                     slot = ((parity * tiles + tile) * blocks + b) * 2 * WIDTH
                     for lane in range(2 * WIDTH):
                         sums[slot + lane] = 0.0
@@ -154,7 +156,7 @@ def take_second_order(state, tile):
 
 
 def pass_first_order(kind, parts, gear, tables, low, high, origin):
-    """One pass; the numbers are those of ``build.FIRST_ORDER``."""
+    """One pass; the numbers are those of ``programs.FIRST_ORDER``."""
     x, rotation, q, sigma, streams = parts
     control, coefficients, gains, pull_sin, pull_cos = gear
     source, target, sums, masks = tables
@@ -177,7 +179,7 @@ def pass_first_order(kind, parts, gear, tables, low, high, origin):
 
 
 def pass_second_order(kind, parts, gear, tables, low, high, origin):
-    """One pass; the numbers are those of ``build.SECOND_ORDER``."""
+    """One pass; the numbers are those of ``programs.SECOND_ORDER``."""
     x, velocity, inner, power, damping, inverse_inertia, q_phase, q_velocity, sigma, streams, flags = parts
     control, coefficients, gains, pull_sin, pull_cos = gear
     source, target, sums, masks = tables
@@ -210,6 +212,10 @@ def pass_splitting(kind, parts, gear, tables, low, high, origin):
         drift_noisy(arrays, low, high, origin)
     else:
         closing_kick(arrays, low, high, origin)
+
+
+def unused_pass(arrays, low, high, origin):
+    """Stands where a variant's program has no such pass."""
 
 
 def couple_uniform(network, source, pull_sin, pull_cos, low, high):

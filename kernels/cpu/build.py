@@ -6,7 +6,7 @@ import hashlib
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,12 +33,15 @@ class Variant:
     dtype : {"float32", "float64"}
     tiled : bool
         Replicas in the SIMD lanes; otherwise the oscillators of the only replica.
+    kinds : tuple of int
+        The passes that its program uses; others are not compiled.
     """
 
     order: Order
     network: NetworkKind
     dtype: Literal["float32", "float64"]
     tiled: bool
+    kinds: tuple[int, ...]
 
     @property
     def lanes(self) -> int:
@@ -55,7 +58,8 @@ class Variant:
 
     @property
     def name(self) -> str:
-        return f"{self.order}_{self.network}_{self.dtype}_{'tiled' if self.tiled else 'single'}"
+        lanes, kinds = "tiled" if self.tiled else "single", "".join(map(str, self.kinds))
+        return f"{self.order}_{self.network}_{self.dtype}_{lanes}_{kinds}"
 
 
 @cache
@@ -99,28 +103,48 @@ def _coupling(variant: Variant, layout: Layout) -> tuple[Callable[..., None], di
 
 
 def _passes(variant: Variant, layout: Layout) -> tuple[Callable[..., None], dict[str, Any]]:
-    if variant.order == "splitting":
-        return templates.pass_splitting, {
-            "drift": passes.emit_baoab(layout, noise=False),
-            "drift_noisy": passes.emit_baoab(layout, noise=True),
-            "closing_kick": passes.emit_close(layout),
-        }
-    if variant.order == "second":
-        emit_swing = passes.emit_swing_pass
-        return templates.pass_second_order, {
-            "only_stage": emit_swing(layout, first=True, last=True),
-            "first_stage": emit_swing(layout, first=True, last=False),
-            "middle_stage": emit_swing(layout, first=False, last=False),
-            "last_stage": emit_swing(layout, first=False, last=True),
-        }
-    emit = passes.emit_pass
-    return templates.pass_first_order, {
-        "only_stage": emit(layout, first=True, last=True, noise=False),
-        "only_stage_noisy": emit(layout, first=True, last=True, noise=True),
-        "first_stage": emit(layout, first=True, last=False, noise=False),
-        "first_stage_noisy": emit(layout, first=True, last=False, noise=True),
-        "middle_stage": emit(layout, first=False, last=False, noise=False),
-        "last_stage": emit(layout, first=False, last=True, noise=False),
+    template, makers = {
+        "first": (templates.pass_first_order, _first_order),
+        "second": (templates.pass_second_order, _second_order),
+        "splitting": (templates.pass_splitting, _splitting),
+    }[variant.order]
+    unused = _compiled(templates.unused_pass, variant, {}, disk=False)
+    named = {}
+    for kind, (name, make) in enumerate(makers(layout).items()):
+        named[name] = make() if kind in variant.kinds else unused
+    return template, named
+
+
+def _first_order(layout: Layout) -> dict[str, Callable[[], Any]]:
+    """In the order of ``programs.FIRST_ORDER``."""
+    make = partial(partial, passes.emit_pass, layout)
+    return {
+        "only_stage": make(first=True, last=True, noise=False),
+        "only_stage_noisy": make(first=True, last=True, noise=True),
+        "first_stage": make(first=True, last=False, noise=False),
+        "first_stage_noisy": make(first=True, last=False, noise=True),
+        "middle_stage": make(first=False, last=False, noise=False),
+        "last_stage": make(first=False, last=True, noise=False),
+    }
+
+
+def _second_order(layout: Layout) -> dict[str, Callable[[], Any]]:
+    """In the order of ``programs.SECOND_ORDER``."""
+    make = partial(partial, passes.emit_swing_pass, layout)
+    return {
+        "only_stage": make(first=True, last=True),
+        "first_stage": make(first=True, last=False),
+        "middle_stage": make(first=False, last=False),
+        "last_stage": make(first=False, last=True),
+    }
+
+
+def _splitting(layout: Layout) -> dict[str, Callable[[], Any]]:
+    """In the order of ``programs.SPLITTING``."""
+    return {
+        "drift": partial(passes.emit_baoab, layout, noise=False),
+        "drift_noisy": partial(passes.emit_baoab, layout, noise=True),
+        "closing_kick": partial(passes.emit_close, layout),
     }
 
 

@@ -7,8 +7,10 @@ replicas have the lanes, and every weight and index is read once for all of them
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gpu_pipeline.kernels.cpu.layout import Layout
-from gpu_pipeline.kernels.cpu.simd import I64, Operands, fma, lane_sum, loop, vector_operation
+from gpu_pipeline.kernels.cpu.simd import I64, Operands, Vec, fma, lane_sum, loop, vector_operation
 
 DENSE_ROWS = 4  # rows side by side: enough independent sums to hide the latency of a multiply-add
 
@@ -79,15 +81,13 @@ def emit_sparse(layout: Layout, *, weighted: bool):
     real = layout.angle.real
 
     def emit(o: Operands, low, high, origin) -> None:
-        def row(r, _):
-            first, last = o.scalar("indptr", r), o.scalar("indptr", o.b.add(r, I64(1)))
+        def pulled(e) -> list[Vec]:
+            node = o.b.sext(o.scalar("indices", e), I64)
+            pair = o.load("source", o.b.mul(node, I64(2)), 2)
+            return [pair * o.splat("weights", e, 2) if weighted else pair]
 
-            def edge(e, sums):
-                node = o.b.sext(o.scalar("indices", e), I64)
-                pair = o.load("source", o.b.mul(node, I64(2)), 2)
-                return [fma(pair, o.splat("weights", e, 2), sums[0]) if weighted else sums[0] + pair]
-
-            pair = loop(o.b, first, last, 1, [o.zeros(real, 2)], edge)[0]
+        def row(r, _) -> None:
+            (pair,) = _row_sums(o, r, [o.zeros(real, 2)], pulled)
             place = o.b.sub(o.b.sext(o.scalar("rows", r), I64), origin)
             o.store("pull_sin", place, pair.shuffle([0]))
             o.store("pull_cos", place, pair.shuffle([1]))
@@ -102,18 +102,14 @@ def emit_sparse_tile(layout: Layout, *, weighted: bool):
     lanes, real = layout.lanes, layout.angle.real
 
     def emit(o: Operands, low, high, origin) -> None:
-        def row(r, _):
-            first, last = o.scalar("indptr", r), o.scalar("indptr", o.b.add(r, I64(1)))
+        def pulled(e) -> list[Vec]:
+            node = o.b.sext(o.scalar("indices", e), I64)
+            values = layout.load_table(o, "source", o.b.mul(node, I64(lanes)))
+            weight = o.splat("weights", e, lanes) if weighted else None
+            return [value if weight is None else value * weight for value in values]
 
-            def edge(e, sums):
-                node = o.b.sext(o.scalar("indices", e), I64)
-                values = layout.load_table(o, "source", o.b.mul(node, I64(lanes)))
-                if not weighted:
-                    return [total + value for total, value in zip(sums, values, strict=True)]
-                weight = o.splat("weights", e, lanes)
-                return [fma(weight, value, total) for total, value in zip(sums, values, strict=True)]
-
-            sums = loop(o.b, first, last, 1, [o.zeros(real, lanes)] * 2, edge)
+        def row(r, _) -> None:
+            sums = _row_sums(o, r, [o.zeros(real, lanes)] * 2, pulled)
             place = o.b.mul(o.b.sub(o.b.sext(o.scalar("rows", r), I64), origin), I64(lanes))
             o.store("pull_sin", place, sums[0])
             o.store("pull_cos", place, sums[1])
@@ -121,3 +117,18 @@ def emit_sparse_tile(layout: Layout, *, weighted: bool):
         loop(o.b, low, high, 1, [], row)
 
     return vector_operation("indptr indices weights rows source pull_sin pull_cos", emit)
+
+
+def _row_sums(o: Operands, r, zeros: list[Vec], pulled: Callable[..., list[Vec]]) -> list[Vec]:
+    """Sum what the edges of a row pull, four at a time as a tree: a chain of single additions would set the pace."""
+    first, last = o.scalar("indptr", r), o.scalar("indptr", o.b.add(r, I64(1)))
+    fours = o.b.add(first, o.b.and_(o.b.sub(last, first), I64(-4)))
+
+    def four(e, sums):
+        w, x, y, z = (pulled(o.b.add(e, I64(k))) for k in range(4))
+        return [total + ((w[k] + x[k]) + (y[k] + z[k])) for k, total in enumerate(sums)]
+
+    def one(e, sums):
+        return [total + value for total, value in zip(sums, pulled(e), strict=True)]
+
+    return loop(o.b, fours, last, 1, loop(o.b, first, fours, 4, zeros, four), one)

@@ -35,12 +35,12 @@ class CpuEngine:
         self.problem = problem
         self.real = np.dtype(problem.dtype)
         self.phase = np.dtype(np.int32 if problem.dtype == "float32" else np.float64)
-        self.variant = Variant(_order(problem), _network(problem.graph), problem.dtype, problem.n_replicas > 1)
+        self.stages, rows = programs.program(problem)
+        self.coefficients = rows.astype(self.real)
+        self.variant = _variant(problem, self.stages)
         self.map = LaneMap(problem.n_replicas, problem.n_nodes, self.variant.lanes)
         self.threads, self.tilewise = _team(problem, self.map, threads or usable_cores())
         self.guard = programs.guard_bits(problem)
-        self.stages, rows = programs.program(problem)
-        self.coefficients = rows.astype(self.real)
         self.step = 0
         self.compile_seconds = 0.0
         self._loop: Callable[..., None] | None = None
@@ -199,12 +199,17 @@ class CpuEngine:
         return Samples(z, self.map.unpack(x), self.map.unpack(winding), self.map.unpack(velocity))
 
 
-def _order(problem: Problem) -> str:
-    return "splitting" if problem.method == "baoab" else problem.order
-
-
-def _network(graph: Graph) -> str:
-    return "sparse_unweighted" if graph.kind == "sparse" and graph.weights is None else graph.kind
+def _variant(problem: Problem, stages: NDArray[np.int64]) -> Variant:
+    graph, kinds = problem.graph, {int(kind) for kind in stages}
+    if splitting := problem.method == "baoab":
+        kinds.add(programs.SPLITTING["close"])
+    return Variant(
+        order="splitting" if splitting else problem.order,
+        network="sparse_unweighted" if graph.kind == "sparse" and graph.weights is None else graph.kind,
+        dtype=problem.dtype,
+        tiled=problem.n_replicas > 1,
+        kinds=tuple(sorted(kinds)),
+    )
 
 
 def _checked(values: NDArray[np.generic], dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
