@@ -4,6 +4,7 @@ What takes long to import is imported inside the commands, so that help answers 
 on are one line on standard error and an exit code; everything else is a bug and keeps its traceback.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -53,7 +54,10 @@ def main() -> None:
     The exit code is 0 on success, 1 for failed checks and damaged stores, 2 for wrong input, 3 for a run that broke
     down, 4 for too little memory, 5 for a backend that cannot run, and 130 after Ctrl-C.
     """
-    app()
+    try:
+        app()
+    except KeyboardInterrupt:  # before a command took over
+        sys.exit(INTERRUPTED)
 
 
 def _show_version(wanted: bool) -> None:

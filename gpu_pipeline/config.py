@@ -59,6 +59,14 @@ class RunConfig(Table):
             raise ValueError("model.power: missing, expected powers per node; only kind = 'grid' brings its own")
         return self
 
+    @model_validator(mode="after")
+    def _velocity_exists(self) -> Self:
+        if isinstance(self.model, KuramotoTable) and "velocity" in (self.output.variables or ()):
+            raise ValueError(
+                "output.variables: found 'velocity', which only kind = 'second_order' has; use 'frequency'"
+            )
+        return self
+
     def build(self) -> "tuple[Kuramoto | SecondOrder, SimulationOptions]":
         """Read the files, draw the random numbers and make the model.
 

@@ -319,6 +319,10 @@ class SimulationTable(Table):
         ratio = (self.duration or 0.0) / self.dt
         if self.steps is None and (round(ratio) < 1 or abs(ratio - round(ratio)) > 1e-6 * ratio):
             raise ValueError(f"duration is {ratio:.7g} steps of dt = {self.dt:g} s, expected a whole number of steps")
+        if self.sample_every > self.n_steps:
+            raise ValueError(
+                f"sample_every is {self.sample_every}, expected at most the {self.n_steps} steps of the run"
+            )
         return self
 
     @property

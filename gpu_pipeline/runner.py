@@ -97,8 +97,9 @@ def _ended_between_chunks(report: Reporter) -> Iterator[Reporter]:
         if asked:
             raise KeyboardInterrupt
 
-    if threading.current_thread() is not threading.main_thread():
-        yield report  # only the main thread may say what a signal does
+    # Only the main thread may say what a signal does, and a job in the background is started to ignore this one.
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        yield report
         return
     previous = signal.signal(signal.SIGINT, note)
     try:

@@ -99,6 +99,8 @@ def test_quantities_are_converted_to_the_canonical_unit(text, unit, number):
         ("steps = 100", "", "simulation: found neither of steps and duration, expected one"),
         ("steps = 100", "steps = 1\nduration = 1", "simulation: found both of steps and duration, expected one"),
         ("steps = 100", "duration = 0.015", "simulation: duration is 1.5 steps of dt = 0.01 s, expected a whole"),
+        ("steps = 100", "steps = 9\nsample_every = 10", "simulation: sample_every is 10, expected at most the 9 steps"),
+        ("steps = 100", 'steps = 100\n[output]\nvariables = ["velocity"]', "output.variables: found 'velocity', which"),
         ("steps = 100", "steps = 100\nseed = -1", "simulation.seed: found -1, expected a whole number from 0"),
         ("steps = 100", 'steps = 100\ndtype = "float16"', "simulation.dtype: found 'float16', expected 'float32'"),
         ("steps = 100", 'steps = 100\ninitial = "splat"', "simulation.initial: found 'splat', expected 'uniform'"),
