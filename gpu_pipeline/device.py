@@ -57,8 +57,7 @@ def _why_no_gpu() -> tuple[str, str | None]:
         return "an NVIDIA driver is present, but this version has kernels for the CPU only", None
     return (
         f"no NVIDIA driver found ({library} is missing)",
-        "for a GPU install an NVIDIA driver (580 or newer for CUDA 13), then pip install 'gpu-pipeline[cuda13]'; "
-        "this version still computes on the CPU",
+        "this version computes on the CPU only; an NVIDIA driver and pip install 'gpu-pipeline[cuda13]' prepare for more",
     )
 
 

@@ -74,7 +74,7 @@ def chosen_variables(asked: Sequence[str] | None, *, second_order: bool) -> tupl
     return tuple(name for name in known if name in asked)
 
 
-def wrapped_phases(raw: NDArray[np.generic], dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
+def wrapped_phases(raw: NDArray[np.int32] | Float, dtype: np.dtype[np.generic]) -> NDArray[np.float32] | Float:
     """Raw phases of a kernel as rad in [-pi, pi).
 
     Parameters
@@ -85,13 +85,13 @@ def wrapped_phases(raw: NDArray[np.generic], dtype: np.dtype[np.generic]) -> NDA
         Of the result. float32 rounds at both ends of the interval towards its middle.
     """
     if raw.dtype == np.int32:
-        theta = raw * ANGLE
+        theta = np.asarray(raw * ANGLE, dtype=np.float64)
     else:
-        theta = raw - TURN * np.floor((raw.astype(np.float64) + math.pi) / TURN)
+        theta = np.asarray(raw - TURN * np.floor((raw + math.pi) / TURN), dtype=np.float64)
         theta = np.where(theta >= math.pi, -math.pi, theta)
     if dtype == np.float32:
         edge = np.nextafter(np.float32(math.pi), np.float32(0.0))
-        return np.clip(theta.astype(np.float32), -edge, edge)
+        return np.asarray(np.clip(theta.astype(np.float32), -edge, edge))
     return theta
 
 
@@ -106,7 +106,7 @@ class Recorder:
     """
 
     dtype: np.dtype[np.generic]
-    last_raw: NDArray[np.generic] | None = None
+    last_raw: NDArray[np.int32] | Float | None = None
     last_winding: NDArray[np.int32] | None = None
     last_time: float = math.nan
 

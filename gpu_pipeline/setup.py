@@ -24,12 +24,13 @@ Float = NDArray[np.float64]
 METHODS: Final = {
     ("first", False): ("rk4", "euler", "heun", "dopri5"),
     ("first", True): ("sra1", "em", "heun"),
-    ("second", False): ("rk4", "euler", "heun", "baoab"),
+    ("second", False): ("rk4", "euler", "heun", "dopri5", "baoab"),
     ("second", True): ("baoab",),
 }
 """Methods by (order of the model, noise), the default first."""
 
 _MOST_REPLICAS = 2**24
+_LEAST_ATOL = 1e-15
 
 
 def whole(name: str, value: object, *, least: int) -> int:
@@ -57,7 +58,7 @@ def replica_numbers(asked: int | Sequence[int] | None, implied: int) -> NDArray[
 def seeds(seed: int | Sequence[int], n_replicas: int) -> NDArray[np.uint64]:
     """One key per replica."""
     single = isinstance(seed, int | np.integer)
-    given = [seed] * n_replicas if single else list(seed)  # type: ignore[arg-type,list-item]
+    given = [seed] * n_replicas if single else list(seed)  # type: ignore[arg-type]
     if len(given) != n_replicas:
         raise ShapeError(f"seed has {len(given)} values, expected one, or one for each of the {n_replicas} replicas")
     for value in given:
@@ -91,6 +92,8 @@ def problem(
     method = _method(model, method)
     if method == "dopri5" and dtype == "float32":
         raise InputError("dtype is 'float32' with method 'dopri5', expected 'float64': its error estimate needs it")
+    if method == "dopri5" and atol < _LEAST_ATOL:
+        raise InputError(f"atol is {atol:g} rad, expected at least {_LEAST_ATOL:g}: float64 phases resolve no less")
     n, r = model.n_nodes, replicas.size
     swing = isinstance(model, SecondOrder)
     drive = model.power if isinstance(model, SecondOrder) else model.omega
@@ -150,9 +153,9 @@ def _check_step(made: Problem) -> None:
 
 
 def _check_damping(made: Problem) -> None:
-    """An explicit method cannot follow damping faster than its step; baoab treats it exactly."""
+    """An explicit method cannot follow damping faster than its step; baoab treats it exactly, dopri5 adapts."""
     fastest = float(np.max(made.damping / made.inertia)) * made.dt
-    if made.method != "baoab" and fastest > 2.0:
+    if made.method not in ("baoab", "dopri5") and fastest > 2.0:
         raise StepTooLargeError(
             f"dt is {made.dt:g} s, {fastest:.3g} damping times, expected at most 2: use a smaller dt or method 'baoab'"
         )
@@ -221,7 +224,7 @@ def check_state(made: Problem, state: Mapping[str, NDArray[np.generic]]) -> None
             raise ShapeError(
                 f"the snapshot's {name} is {found.dtype} {found.shape}, expected {np.dtype(dtype)} {shape}"
             )
-        if not np.isfinite(found).all():  # type: ignore[call-overload]
+        if not np.isfinite(found).all():
             raise InputError(f"the snapshot's {name} holds NaN or infinity, expected finite numbers")
 
 

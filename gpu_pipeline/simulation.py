@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gpu_pipeline import __version__, setup
 from gpu_pipeline.device import DeviceChoice, choose_device
-from gpu_pipeline.errors import InputError, InsufficientMemoryError, IntegrationError
+from gpu_pipeline.errors import InputError, IntegrationError
 from gpu_pipeline.kernels.backends import open_engine
 from gpu_pipeline.kernels.problem import Samples, State, StepOverflowError
 from gpu_pipeline.models import Kuramoto, SecondOrder
@@ -60,7 +60,8 @@ class Simulation:
     threads : int, optional
         At most so many CPU threads; by default all cores. Results do not depend on it.
     atol : float, default 1e-8
-        Absolute error per step in rad that "dopri5" aims at.
+        Absolute error per step in rad, and in rad/s of velocities, that "dopri5" aims at. Samples between its steps are
+        interpolated by cubics, to order 4 in the length of the step.
 
     Raises
     ------
@@ -187,7 +188,10 @@ class Simulation:
             If the snapshot does not fit this simulation.
         """
         setup.check_state(self.problem, state)
-        self.engine.load(dict(state))
+        try:
+            self.engine.load(dict(state))
+        except ValueError as error:
+            raise InputError(str(error)) from error
         self._recorder = Recorder(np.dtype(self.problem.dtype))
 
     def advance(self, n_steps: int) -> None:
@@ -282,7 +286,7 @@ class Simulation:
             else:
                 writer.append(piece)
 
-        began, done = time.perf_counter(), 0
+        began, done, coherence = time.perf_counter(), 0, math.nan
         try:
             with reporting(progress) as report:
                 self._start_recording(keep)
@@ -292,10 +296,9 @@ class Simulation:
                     count = len(samples.order_parameter)
                     if count:
                         last = self.step - done % every
-                        keep(samples, (last - every * np.arange(count - 1, -1, -1)) * self.dt)
+                        steps_back = every * np.arange(count - 1, -1, -1)
+                        keep(samples, np.asarray((last - steps_back) * self.dt, dtype=np.float64))
                         coherence = float(np.abs(samples.order_parameter[-1]).mean())
-                    elif done <= taken:
-                        coherence = math.nan
                     report(Progress(done, steps, time.perf_counter() - began, coherence))
         finally:
             self.run_seconds += time.perf_counter() - began
@@ -316,7 +319,7 @@ class Simulation:
         state = self.engine.state()
         z = np.exp(1j * self.theta).mean(axis=1)
         velocity = state.get("velocity", np.zeros((self.replicas, 0)))
-        return Samples(z[None], state["phase"][None], state["winding"][None], velocity[None])  # type: ignore[arg-type]
+        return Samples(z[None], state["phase"][None], state["winding"][None], velocity[None])
 
     def _chunk(self, left: int, every: int, done: int, names: tuple[str, ...]) -> tuple[int, Samples]:
         """Advance by a chunk that ends at a sample, or on the way to one if samples lie far apart."""
@@ -339,7 +342,9 @@ class Simulation:
         try:
             samples = self.engine.advance(n_steps, every, record=record)
         except StepOverflowError as error:
-            raise IntegrationError(f"{error}: use a smaller dt than {self.dt:g} s") from error
+            limit = ("larger atol", "rad") if self.method == "dopri5" else ("smaller dt", "s")
+            value = self.problem.atol if self.method == "dopri5" else self.dt
+            raise IntegrationError(f"{error}: use a {limit[0]} than {value:g} {limit[1]}") from error
         # The first, short chunks overestimate the cost of a step: let the next one be eight times as long at most.
         rate = n_steps / max(time.perf_counter() - began, 1e-9)
         self._steps_per_second = min(rate, 8.0 * n_steps / _CHUNK_SECONDS)

@@ -168,7 +168,9 @@ class ResultWriter:
 
         self.flush()
         if self._exists:
-            zarr.open_group(self.path, mode="r+").attrs.update(dict(attributes))
+            zarr.open_group(self.path, mode="r+").attrs.update(
+                {name: _plain(value) for name, value in attributes.items()}
+            )
 
 
 def open_result(path: str | Path) -> "xr.Dataset":
@@ -196,6 +198,12 @@ def open_result(path: str | Path) -> "xr.Dataset":
     if not (place / "zarr.json").is_file():
         raise StoreError(f"{path} holds no result, expected a Zarr v3 store or a run folder")
     try:
-        return xr.open_zarr(place, consolidated=False, chunks=None)
+        dataset: xr.Dataset = xr.open_zarr(place, consolidated=False, chunks=None)
     except (OSError, ValueError, KeyError) as error:
         raise StoreError(f"{place} cannot be read: {error}") from error
+    return dataset
+
+
+def _plain(value: object) -> str | int | float:
+    """An attribute as JSON keeps it."""
+    return value if isinstance(value, str | int | float) else str(value)

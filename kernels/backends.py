@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, cast, get_args
 
 from gpu_pipeline.kernels.errors import BackendUnavailableError
 
@@ -81,7 +81,8 @@ def open_engine(name: BackendName, problem: Problem, *, threads: int | None = No
     if problem.method == "dopri5":
         from gpu_pipeline.kernels.cpu.adaptive import AdaptiveCpuEngine
 
-        return AdaptiveCpuEngine(problem, threads)
+        engine: Engine = AdaptiveCpuEngine(problem, threads)
+        return engine
     from gpu_pipeline.kernels.cpu.engine import CpuEngine
 
     return CpuEngine(problem, threads)
@@ -91,7 +92,7 @@ def check_available(name: str) -> None:
     """Raise `BackendUnavailableError` unless the backend of this name can run here."""
     if name not in BACKENDS:
         raise BackendUnavailableError(name, f"there is no such backend; known are {', '.join(get_args(BackendName))}")
-    found = availability(name)
+    found = availability(cast("BackendName", name))
     if not found.runs:
         remedy = f"{found.install} adds the library; " if found.install else ""
         raise BackendUnavailableError(name, found.obstacle or "", f"{remedy}use backend='cpu' to run now")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,9 +39,10 @@ class Graph:
 
     @property
     def n_edges(self) -> int:
+        """Stored couplings: N^2 for a matrix, none for the mean field."""
         if self.kind == "mean_field":
             return 0
-        return self.n_nodes**2 if self.indices is None else self.indices.size
+        return self.n_nodes**2 if self.indices is None else int(self.indices.size)
 
 
 @dataclass(frozen=True)
@@ -86,14 +87,17 @@ class Problem:
 
     @property
     def n_nodes(self) -> int:
+        """Number of oscillators N."""
         return self.graph.n_nodes
 
     @property
     def n_replicas(self) -> int:
-        return self.drive.shape[0]
+        """Number of replicas R."""
+        return int(self.drive.shape[0])
 
     @property
     def stochastic(self) -> bool:
+        """Whether any oscillator has noise."""
         return bool(np.any(self.noise > 0.0))
 
     @property
@@ -128,7 +132,7 @@ class Samples:
     velocity: NDArray[np.float32] | Float
 
 
-State = dict[str, NDArray[np.generic]]
+State = dict[str, NDArray[Any]]
 
 
 class Engine(Protocol):

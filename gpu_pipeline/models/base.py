@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from gpu_pipeline.errors import InputError, ShapeError
 from gpu_pipeline.graphs import Network
-from gpu_pipeline.kernels.problem import Order
 
 Float = NDArray[np.float64]
 
@@ -19,22 +18,23 @@ class Model(Protocol):
     """A model on a network: the arrays a kernel needs, by name."""
 
     @property
-    def network(self) -> Network: ...
-    @property
-    def n_nodes(self) -> int: ...
+    def network(self) -> Network:
+        """What the oscillators live on."""
+        ...
+
     @property
     def replicas(self) -> int:
         """Number of replicas that the parameters imply; 1 if none has a replica axis."""
         ...
 
     @property
-    def order(self) -> Order: ...
-    @property
-    def equation(self) -> str: ...
-    @property
-    def stochastic(self) -> bool: ...
-    def parameters(self) -> Mapping[str, Float]: ...
-    def digest(self) -> str: ...
+    def equation(self) -> str:
+        """The equation of motion in one line."""
+        ...
+
+    def parameters(self) -> Mapping[str, Float]:
+        """Parameters by name."""
+        ...
 
 
 def checked(

@@ -1,0 +1,1 @@
+"""The CPU backend: numba kernels in explicit SIMD, on all cores."""

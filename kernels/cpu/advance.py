@@ -143,12 +143,12 @@ def bit_reversed_template(step, bits):
 
 
 def take_first_order(state, tile):
-    x, winding, reference, rotation, q, sigma, streams = state
+    x, _, _, rotation, q, sigma, streams = state
     return x[tile], rotation[tile], q[tile], sigma[tile], streams[tile]
 
 
 def take_second_order(state, tile):
-    x, winding, reference, velocity, inner, power, damping, inverse_inertia, q_phase, q_velocity, sigma, streams, flags = state
+    x, _, _, velocity, inner, power, damping, inverse_inertia, q_phase, q_velocity, sigma, streams, flags = state
     return (
         x[tile], velocity[tile], inner[tile], power[tile], damping[tile], inverse_inertia[tile],
         q_phase[tile], q_velocity[tile], sigma[tile], streams[tile], flags,

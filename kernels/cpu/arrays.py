@@ -4,35 +4,35 @@ from __future__ import annotations
 
 import mmap
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 _ALIGN = 64  # bytes: a cache line and a 512-bit register
 _HUGE = 1 << 21
+_WORTH_HUGE = 1 << 18
 
 
-def aligned_zeros(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[np.generic]:
-    """Zeros whose first element starts a cache line: a register load then never crosses one."""
+def aligned_zeros(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """Zeros whose first element starts a cache line: a register load then never crosses one.
+
+    From a quarter of a megabyte on they lie in huge pages where the system has them: the second-level cache is then
+    read almost twice as fast, and random reads do not wait for page tables.
+    """
     kind = np.dtype(dtype)
     size = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
-    raw = np.zeros(size + _ALIGN, np.uint8)
-    start = -raw.ctypes.data % _ALIGN
+    huge = hasattr(mmap, "MADV_HUGEPAGE") and size >= _WORTH_HUGE
+    align = _HUGE if huge else _ALIGN
+    raw = _huge_pages(size + align) if huge else np.zeros(size + align, np.uint8)
+    start = -raw.ctypes.data % align
     return raw[start : start + size].view(kind).reshape(shape)
 
 
-def huge_page_zeros(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[np.generic]:
-    """Zeros in huge pages where the system has them, for tables that are read at random places."""
-    kind = np.dtype(dtype)
-    size = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
-    if not hasattr(mmap, "MADV_HUGEPAGE") or size < _HUGE // 8:
-        return aligned_zeros(shape, dtype)
-    pages = -(-size // _HUGE) + 1
-    region = mmap.mmap(-1, pages * _HUGE)
+def _huge_pages(size: int) -> NDArray[np.uint8]:
+    region = mmap.mmap(-1, size)
     region.madvise(mmap.MADV_HUGEPAGE)
-    raw = np.frombuffer(region, np.uint8)
-    start = -raw.ctypes.data % _HUGE
-    return raw[start : start + size].view(kind).reshape(shape)
+    return np.frombuffer(region, np.uint8)
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,13 @@ class LaneMap:
         size = max(1, min(64, -(-vectors // 16)))
         return (-(-size // 4) * 4 if self.tiled else size) * self.lanes
 
-    def pack(self, values: NDArray[np.generic], dtype: DTypeLike) -> NDArray[np.generic]:
+    def pack(self, values: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
         """(R, N) to (tiles, elements); what is padded is zero."""
         packed = aligned_zeros((self.tiles, self.elements), dtype)
         self.fill(packed, values)
         return packed
 
-    def fill(self, packed: NDArray[np.generic], values: NDArray[np.generic]) -> None:
+    def fill(self, packed: NDArray[Any], values: NDArray[Any]) -> None:
         if not self.tiled:
             packed[0, : self.n_nodes] = values[0]
             return
@@ -82,7 +82,7 @@ class LaneMap:
             rows = values[tile * self.lanes : (tile + 1) * self.lanes]
             view[tile, :, : len(rows)] = rows.T
 
-    def unpack(self, packed: NDArray[np.generic]) -> NDArray[np.generic]:
+    def unpack(self, packed: NDArray[Any]) -> NDArray[Any]:
         """(..., tiles, elements) to (..., R, N), a copy."""
         front = packed.shape[:-2]
         if not self.tiled:
@@ -91,7 +91,7 @@ class LaneMap:
         rows = np.moveaxis(view, -1, -2).reshape(*front, self.tiles * self.lanes, self.n_nodes)
         return np.ascontiguousarray(rows[..., : self.n_replicas, :])
 
-    def pack_lanes(self, values: NDArray[np.generic], dtype: DTypeLike) -> NDArray[np.generic]:
+    def pack_lanes(self, values: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
         """(R,) to (tiles, lanes); a single replica's value in every lane."""
         packed = aligned_zeros((self.tiles, self.lanes), dtype)
         if self.tiled:

@@ -163,5 +163,6 @@ def _compiled(template: Any, variant: Variant, bound: Mapping[str, Any], *, disk
     function = types.FunctionType(template.__code__, {**template.__globals__, **bound}, template.__name__)
     function.__qualname__ = f"{template.__name__}_{variant.name}_{_source_digest()}"
     function.__module__ = template.__module__
-    compiled: Callable[..., None] = njit(nogil=True, cache=disk, error_model="numpy", _nrt=False, forceinline=not disk)(function)
+    options: dict[str, Any] = {"nogil": True, "cache": disk, "error_model": "numpy", "_nrt": False}
+    compiled: Callable[..., None] = njit(**options, forceinline=not disk)(function)
     return compiled

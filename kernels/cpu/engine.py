@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpu_pipeline.kernels.cpu import programs
-from gpu_pipeline.kernels.cpu.arrays import LaneMap, aligned_zeros, huge_page_zeros
+from gpu_pipeline.kernels.cpu.arrays import LaneMap, aligned_zeros
 from gpu_pipeline.kernels.cpu.build import Variant, time_loop
 from gpu_pipeline.kernels.cpu.layout import CONTROLS
 from gpu_pipeline.kernels.cpu.threads import LINE, run_on_threads, usable_cores
@@ -18,7 +19,8 @@ from gpu_pipeline.kernels.problem import Graph, Problem, Samples, State, StepOve
 _LANE_STREAM = 0  # Philox stream of the dynamics: the counter's last word is stream << 24 | replica
 _WORTHWHILE_NS = 1500.0  # work per thread and pass below which another thread costs more than it brings
 
-Arrays = tuple[NDArray[np.generic], ...]
+Array = NDArray[Any]
+Arrays = tuple[Array, ...]
 
 
 class CpuEngine:
@@ -110,7 +112,7 @@ class CpuEngine:
 
         run_on_threads(work, self.threads)
 
-    def _state_arrays(self) -> dict[str, NDArray[np.generic]]:
+    def _state_arrays(self) -> dict[str, Array]:
         """In the order in which ``advance.take_first_order`` and ``take_second_order`` take them."""
         problem, pack = self.problem, self._pack
         zeros = np.zeros((problem.n_replicas, problem.n_nodes))
@@ -141,11 +143,11 @@ class CpuEngine:
             "flags": aligned_zeros((1,), np.int64),
         }
 
-    def _pack(self, values: NDArray[np.generic], dtype: np.dtype[np.generic] | type) -> NDArray[np.generic]:
+    def _pack(self, values: Array, dtype: np.dtype[np.generic] | type) -> Array:
         shape = (self.problem.n_replicas, self.problem.n_nodes)
         return self.map.pack(np.broadcast_to(values, shape), dtype)
 
-    def _streams(self) -> NDArray[np.generic]:
+    def _streams(self) -> Array:
         """Per tile: oscillator numbers of the lanes, last counter word, two key words."""
         map_, problem = self.map, self.problem
         streams = aligned_zeros((map_.tiles, 4, map_.lanes), np.int64)
@@ -169,7 +171,7 @@ class CpuEngine:
         masks[: map_.lanes] = 1
         masks[map_.lanes : map_.lanes + problem.n_nodes % map_.lanes] = 1
         return (
-            huge_page_zeros((1 if uniform else 2, map_.tiles, 2 * map_.elements), real),
+            aligned_zeros((1 if uniform else 2, map_.tiles, 2 * map_.elements), real),
             aligned_zeros((2 * map_.tiles * blocks * 2 * (map_.lanes if map_.tiled else 1),), np.float64),
             coupling.reshape(map_.tiles, 2 * map_.lanes),
             masks,
@@ -212,7 +214,7 @@ def _variant(problem: Problem, stages: NDArray[np.int64]) -> Variant:
     )
 
 
-def _checked(values: NDArray[np.generic], dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
+def _checked(values: Array, dtype: np.dtype[np.generic]) -> Array:
     if values.dtype != dtype:
         raise ValueError(f"the state holds {values.dtype} phases, the run needs {dtype}: convert them first")
     return values
@@ -237,9 +239,10 @@ def _lay_out(graph: Graph, map_: LaneMap, real: np.dtype[np.generic]) -> Arrays:
     if graph.kind == "dense":
         rows = -(-graph.n_nodes // 4) * 4 if map_.tiled else map_.elements
         weights = aligned_zeros((rows, graph.n_nodes if map_.tiled else map_.elements), real)
-        weights[: graph.n_nodes, : graph.n_nodes] = graph.weights
+        weights[: graph.n_nodes, : graph.n_nodes] = np.asarray(graph.weights)
         return (weights,)
-    assert graph.indptr is not None and graph.indices is not None
+    assert graph.indptr is not None
+    assert graph.indices is not None
     rows_per_block = map_.block // map_.lanes if map_.tiled else map_.block
     degrees = np.diff(graph.indptr)
     order = np.lexsort((-degrees, np.arange(graph.n_nodes) // rows_per_block)).astype(np.int32)

@@ -90,7 +90,8 @@ class Gaussians:
     def __init__(self, o: Operands, layout: Layout) -> None:
         self.o, self.layout = o, layout
         lanes = layout.lanes
-        self.index, self.lane, *self.key = (o.load("streams", part * lanes, lanes) for part in range(4))
+        self.index, self.lane, low, high = (o.load("streams", part * lanes, lanes) for part in range(4))
+        self.key = (low, high)
         self.low, self.high = (o.splat("control", place, lanes) for place in (STEP_LOW, STEP_HIGH))
         self.shift = o.scalar("control", INDEX_SHIFT)
 
@@ -98,7 +99,7 @@ class Gaussians:
         b, lanes = self.o.b, self.layout.lanes
         places = [b.add(offset, I64(register * lanes)) for register in range(self.o.registers)]
         base = self.o.broadcast([b.ashr(place, self.shift) for place in places], lanes)
-        words = philox((self.low, self.high, self.index + base, self.lane), tuple(self.key))
+        words = philox((self.low, self.high, self.index + base, self.lane), self.key)
         return self.layout.angle.normals(words)
 
 

@@ -48,7 +48,7 @@ SWING_OPERANDS = (
 )
 _REGISTERS = 2  # vectors worked on side by side: more do not fit the register file
 
-Operation = Callable[..., None]
+Operation = Any
 
 
 def _phase_pass(layout: Layout, names: str, prepare: Callable[..., Any]) -> Operation:
@@ -88,9 +88,7 @@ def emit_table(layout: Layout) -> Operation:
 
 def emit_winding(layout: Layout) -> Operation:
     """Bring the winding numbers up to date."""
-    return _plain_pass(
-        layout, "x winding reference", lambda o, origin: lambda offset: layout.angle.wind(o, offset)
-    )
+    return _plain_pass(layout, "x winding reference", lambda o, origin: lambda offset: layout.angle.wind(o, offset))
 
 
 def emit_pass(layout: Layout, *, first: bool, last: bool, noise: bool) -> Operation:

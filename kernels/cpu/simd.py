@@ -46,7 +46,7 @@ class Vec:
 
     @property
     def width(self) -> int:
-        return self.type.count
+        return int(self.type.count)
 
     @property
     def element(self) -> ir.Type:
@@ -260,7 +260,7 @@ def index(value) -> ir.Value:
     return ir.Constant(I64, value) if isinstance(value, int) else value
 
 
-def loop(builder: ir.IRBuilder, low, high, step, carried, body):
+def loop(builder: ir.IRBuilder, low, high, step, carried, body) -> list[Vec]:
     """``for i in range(low, high, step)`` with the :class:`Vec` values ``carried`` from turn to turn in registers.
 
     ``body(i, values)`` returns the next values (or nothing, if none are carried); the last ones are returned.

@@ -13,7 +13,9 @@ import platform
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
+from threading import Lock
+from typing import Any
 
 from llvmlite import ir
 from numba import njit, types
@@ -28,6 +30,10 @@ LINE = 16  # int64 words per thread in a barrier: cache lines of their own, and 
 def _pointer(context, builder, kind, array, place):
     data = context.make_array(kind)(context, builder, value=array).data
     return builder.gep(data, [place])
+
+
+compiled: Callable[..., Any] = partial(njit, nogil=True, _nrt=False)()
+"""``njit`` for code that allocates nothing, and so need not count references."""
 
 
 @intrinsic
@@ -67,26 +73,26 @@ def _pause(typing_context):
 
 if sys.platform == "win32":
 
-    @njit(nogil=True, _nrt=False)
+    @compiled
     def _give_up_core():
         _pause()
 
 else:
     _sched_yield = types.ExternalFunction("sched_yield", types.int32())
 
-    @njit(nogil=True, _nrt=False)
+    @compiled
     def _give_up_core():
         _sched_yield()
 
 
-@njit(nogil=True, _nrt=False)
+@compiled
 def wait(barrier, member, members, generation):
     """Return once all ``members`` threads have called for the ``generation``-th time (from 1 on).
 
     Each thread announces itself in a cache line of its own and reads those of the others, so the lines cross between
     the cores in parallel: one transfer's latency, where a shared counter pays for three.
     """
-    _store_release(barrier, member * LINE, generation)
+    _store_release(barrier, member * LINE, generation)  # type: ignore[call-arg]  # numba passes the context
     for other in range(members):
         spins = 0
         while _load_acquire(barrier, other * LINE) < generation:
@@ -106,20 +112,23 @@ def usable_cores() -> int:
 
 
 @cache
-def _pool(workers: int, process: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(workers, thread_name_prefix="gpu-pipeline-cpu")
+def _team(workers: int, process: int) -> tuple[ThreadPoolExecutor, Lock]:
+    return ThreadPoolExecutor(workers, thread_name_prefix="gpu-pipeline-cpu"), Lock()
 
 
 def run_on_threads(work: Callable[[int], None], threads: int) -> None:
     """Call ``work(0) ... work(threads - 1)`` at the same time, the first on this thread.
 
-    All of them run at once, which the barrier needs: the pool is as large as the number asked for.
+    All of them run at once, which the barrier needs: the pool is as large as the number asked for, and serves one
+    caller at a time.
     """
     if threads == 1:
         work(0)
         return
     # A forked child inherits the cache but not the threads, hence the process number in the key.
-    others: list[Future[None]] = [_pool(threads - 1, os.getpid()).submit(work, t) for t in range(1, threads)]
-    work(0)
-    for other in others:
-        other.result()
+    pool, turn = _team(threads - 1, os.getpid())
+    with turn:
+        others: list[Future[None]] = [pool.submit(work, thread) for thread in range(1, threads)]
+        work(0)
+        for other in others:
+            other.result()
