@@ -57,7 +57,7 @@ def _why_no_gpu() -> tuple[str, str | None]:
         return "an NVIDIA driver is present, but this version has kernels for the CPU only", None
     return (
         f"no NVIDIA driver found ({library} is missing)",
-        "this version computes on the CPU only; an NVIDIA driver and pip install 'gpu-pipeline[cuda13]' prepare for more",
+        "for a GPU install an NVIDIA driver and the extra 'gpu-pipeline[cuda13]'; this version still uses the CPU",
     )
 
 

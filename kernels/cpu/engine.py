@@ -13,10 +13,12 @@ from gpu_pipeline.kernels.cpu import programs
 from gpu_pipeline.kernels.cpu.arrays import LaneMap, aligned_zeros
 from gpu_pipeline.kernels.cpu.build import Variant, time_loop
 from gpu_pipeline.kernels.cpu.layout import CONTROLS
+from gpu_pipeline.kernels.cpu.team import Team
 from gpu_pipeline.kernels.cpu.threads import LINE, run_on_threads, usable_cores
 from gpu_pipeline.kernels.problem import Graph, Problem, Samples, State, StepOverflowError
 
 _LANE_STREAM = 0  # Philox stream of the dynamics: the counter's last word is stream << 24 | replica
+_TELLING_SECONDS = 0.005  # a shorter chunk says little about its rate
 _WORTHWHILE_NS = 1500.0  # work per thread and pass below which another thread costs more than it brings
 
 Array = NDArray[Any]
@@ -42,6 +44,7 @@ class CpuEngine:
         self.variant = _variant(problem, self.stages)
         self.map = LaneMap(problem.n_replicas, problem.n_nodes, self.variant.lanes)
         self.threads, self.tilewise = _team(problem, self.map, threads or usable_cores())
+        self.team = Team(self.threads)
         self.guard = programs.guard_bits(problem)
         self.step = 0
         self.compile_seconds = 0.0
@@ -65,7 +68,7 @@ class CpuEngine:
         if self._loop is None:
             began = time.perf_counter()
             loop = time_loop(self.variant)
-            self._call(loop, 0, 0, 1, self._records(0, False))
+            self._call(loop, 0, 0, 1, self._records(0, False), self.threads)
             self._loop = loop
             self.compile_seconds = time.perf_counter() - began
         return self.compile_seconds
@@ -89,28 +92,33 @@ class CpuEngine:
         self.compile()
         samples = n_steps // every if every else 0
         records = self._records(samples, record)
-        loop = self._loop
+        loop, size = self._loop, self.team.size()
         assert loop is not None
-        self._call(loop, self.step, n_steps, every or n_steps + 1, records)
+        began = time.perf_counter()
+        self._call(loop, self.step, n_steps, every or n_steps + 1, records, size)
+        if (elapsed := time.perf_counter() - began) > _TELLING_SECONDS:
+            self.team.note(size, n_steps / elapsed)
         self.step += n_steps
         if "flags" in self.arrays and self.arrays["flags"][0]:
             self.arrays["flags"][0] = 0
             raise StepOverflowError(f"a phase moved too far, or became non-finite, before step {self.step}")
         return self._samples(records)
 
-    def _call(self, loop: Callable[..., None], step: int, n_steps: int, every: int, records: Arrays) -> None:
-        barrier = aligned_zeros((self.threads * LINE,), np.int64)
+    def _call(
+        self, loop: Callable[..., None], step: int, n_steps: int, every: int, records: Arrays, threads: int
+    ) -> None:
+        barrier = aligned_zeros((threads * LINE,), np.int64)
         shift = self.map.lanes.bit_length() - 1 if self.map.tiled else 0
         full = self.map.elements if self.map.tiled else self.problem.n_nodes // self.map.lanes * self.map.lanes
         plan = (self.map.block, full, shift, self.guard)
         state = tuple(self.arrays.values())
 
         def work(thread: int) -> None:
-            team = (thread, self.threads, self.tilewise, barrier)
+            team = (thread, threads, self.tilewise, barrier)
             loop(team, plan, (step, n_steps, every), state, self.work, self.network, self.stages, self.coefficients,
                  records)  # fmt: skip
 
-        run_on_threads(work, self.threads)
+        run_on_threads(work, threads)
 
     def _state_arrays(self) -> dict[str, Array]:
         """In the order in which ``advance.take_first_order`` and ``take_second_order`` take them."""
