@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from gpu_pipeline.errors import InputError, InsufficientMemoryError, ShapeError, StepTooLargeError
 from gpu_pipeline.initial import wrap
 from gpu_pipeline.kernels.philox import uniforms
-from gpu_pipeline.kernels.problem import Graph, Problem, State
+from gpu_pipeline.kernels.problem import Engine, Graph, Problem, State
 from gpu_pipeline.models import Kuramoto, SecondOrder
 from gpu_pipeline.results import ANGLE
 
@@ -226,6 +226,22 @@ def check_state(made: Problem, state: Mapping[str, NDArray[np.generic]]) -> None
             )
         if not np.isfinite(found).all():
             raise InputError(f"the snapshot's {name} holds NaN or infinity, expected finite numbers")
+
+
+def restore(engine: Engine, made: Problem, state: Mapping[str, NDArray[np.generic]]) -> None:
+    """Let an engine go on from a snapshot; refuse one that does not belong to this problem."""
+    check_state(made, state)
+    try:
+        engine.load(dict(state))
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+def remedy(made: Problem) -> str:
+    """What may help when an integration broke down."""
+    if made.method == "dopri5":
+        return f"use a larger atol than {made.atol:g} rad"
+    return f"use a smaller dt than {made.dt:g} s"
 
 
 def engine_bytes(made: Problem) -> int:

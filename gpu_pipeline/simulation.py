@@ -187,11 +187,7 @@ class Simulation:
         InputError
             If the snapshot does not fit this simulation.
         """
-        setup.check_state(self.problem, state)
-        try:
-            self.engine.load(dict(state))
-        except ValueError as error:
-            raise InputError(str(error)) from error
+        setup.restore(self.engine, self.problem, state)
         self._recorder = Recorder(np.dtype(self.problem.dtype))
 
     def advance(self, n_steps: int) -> None:
@@ -259,8 +255,8 @@ class Simulation:
         if store is None:
             setup.check_memory(self._sample_bytes(names) * (steps // sample_every + 1), "the samples",
                                "give a store, a larger sample_every or fewer variables")  # fmt: skip
-        writer = ResultWriter(Path(store), append=self._continues(store)) if store is not None else None
         self.compile_seconds = self.engine.compile()
+        writer = self._writer(Path(store), sample_every) if store is not None else None
         pieces = self._record(steps, sample_every, names, writer, progress)
         attributes = self.attributes(sample_every)
         if writer is None:
@@ -270,8 +266,8 @@ class Simulation:
         writer.finish(attributes)
         return open_result(writer.path)
 
-    def _continues(self, store: str | Path) -> bool:
-        return self.step > 0 and Path(store).exists()
+    def _writer(self, store: Path, every: int) -> ResultWriter:
+        return ResultWriter(store, append=self.step > 0 and store.exists(), attributes=self.attributes(every))
 
     def _record(
         self, steps: int, every: int, names: tuple[str, ...], writer: ResultWriter | None, progress: ProgressOption
@@ -342,9 +338,7 @@ class Simulation:
         try:
             samples = self.engine.advance(n_steps, every, record=record)
         except StepOverflowError as error:
-            limit = ("larger atol", "rad") if self.method == "dopri5" else ("smaller dt", "s")
-            value = self.problem.atol if self.method == "dopri5" else self.dt
-            raise IntegrationError(f"{error}: use a {limit[0]} than {value:g} {limit[1]}") from error
+            raise IntegrationError(f"{error}: {setup.remedy(self.problem)}") from error
         # The first, short chunks overestimate the cost of a step: let the next one be eight times as long at most.
         rate = n_steps / max(time.perf_counter() - began, 1e-9)
         self._steps_per_second = min(rate, 8.0 * n_steps / _CHUNK_SECONDS)
