@@ -2,11 +2,13 @@
 
 import json
 import re
-from collections.abc import Mapping
+import shutil
+import warnings
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gpu_pipeline.errors import StoreError
 
@@ -111,6 +113,8 @@ class ResultWriter:
         Must not exist yet, or be a store that this run wrote before (``append``).
     append : bool
         Continue an existing store.
+    attributes : mapping
+        Attributes of the dataset from its first piece on; ``finish`` brings them up to date.
 
     Raises
     ------
@@ -118,10 +122,12 @@ class ResultWriter:
         If the path is taken, or what is there cannot be continued.
     """
 
-    def __init__(self, path: Path, *, append: bool) -> None:
+    def __init__(self, path: Path, *, append: bool, attributes: Mapping[str, object]) -> None:
         if path.exists() and not append:
             raise StoreError(f"{path} exists already: choose another path or remove it")
-        self.path, self._exists = path, append
+        if append and open_result(path).attrs.get("config_digest") != attributes["config_digest"]:
+            raise StoreError(f"{path} holds the samples of another run: choose another path or remove it")
+        self.path, self._exists, self._attributes = path, append, attributes
         self._waiting: list[xr.Dataset] = []
         self._chunk: int | None = None
 
@@ -157,10 +163,17 @@ class ResultWriter:
                     for name, variable in piece.data_vars.items()
                 }
                 chunks["time"] = {"chunks": (max(4096, self._chunk or 1),)}
-                piece.to_zarr(self.path, mode="w-", zarr_format=3, consolidated=False, encoding=chunks)
-                self._exists = True
+                self._create(piece.assign_attrs(_plain(self._attributes)), chunks)
         except (OSError, ValueError) as error:
             raise StoreError(f"{self.path} cannot be written: {error}") from error
+
+    def _create(self, piece: "xr.Dataset", chunks: Mapping[Hashable, Any]) -> None:
+        try:
+            piece.to_zarr(self.path, mode="w-", zarr_format=3, consolidated=False, encoding=chunks)
+        except BaseException:
+            shutil.rmtree(self.path, ignore_errors=True)  # half a store would stand in the way of a second try
+            raise
+        self._exists = True
 
     def finish(self, attributes: Mapping[str, object]) -> None:
         """Write the rest and the attributes of the dataset."""
@@ -168,9 +181,11 @@ class ResultWriter:
 
         self.flush()
         if self._exists:
-            zarr.open_group(self.path, mode="r+").attrs.update(
-                {name: _plain(value) for name, value in attributes.items()}
-            )
+            zarr.open_group(self.path, mode="r+", use_consolidated=False).attrs.update(_plain(attributes))
+            with warnings.catch_warnings():
+                # Not yet part of the Zarr v3 standard, but what xarray looks for first.
+                warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
+                zarr.consolidate_metadata(self.path)
 
 
 def open_result(path: str | Path) -> "xr.Dataset":
@@ -204,6 +219,6 @@ def open_result(path: str | Path) -> "xr.Dataset":
     return dataset
 
 
-def _plain(value: object) -> str | int | float:
-    """An attribute as JSON keeps it."""
-    return value if isinstance(value, str | int | float) else str(value)
+def _plain(attributes: Mapping[str, object]) -> dict[str, str | int | float]:
+    """Attributes as JSON keeps them."""
+    return {name: value if isinstance(value, str | int | float) else str(value) for name, value in attributes.items()}
