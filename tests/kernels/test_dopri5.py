@@ -337,6 +337,18 @@ def test_rejections_of_a_chunk_are_limited(monkeypatch):
         four().engine.advance(10)
 
 
+def test_a_chunk_that_fails_leaves_the_state_before_it(monkeypatch):
+    """The pending step has moved past the time of the state by then, and would be read outside its ends."""
+    engine = four().engine
+    engine.advance(10)
+    before = engine.state()
+    monkeypatch.setattr(dp, "MOST_REJECTED", 1)
+    with pytest.raises(StepOverflowError):
+        engine.advance(1000)
+    for name, array in before.items():
+        np.testing.assert_array_equal(engine.state()[name], array, err_msg=name)
+
+
 def test_a_tolerance_below_the_resolution_of_phases_is_refused():
     """It would be met by rounding alone, in steps without number."""
     with pytest.raises(InputError, match="at least 1e-15"):
