@@ -66,11 +66,11 @@ def chosen_variables(asked: Sequence[str] | None, *, second_order: bool) -> tupl
     known = [name for name, variable in VARIABLES.items() if second_order or not variable.second_order]
     if asked is None:
         return tuple(known)
-    for name in [asked] if isinstance(asked, str) else asked:
+    if isinstance(asked, str) or not np.iterable(asked) or not len(asked):
+        raise InputError(f"variables is {asked!r}, expected a list of some of {', '.join(known)}")
+    for name in asked:
         if name not in known:
             raise InputError(f"variables holds {name!r}, expected some of {', '.join(known)}")
-    if isinstance(asked, str) or not asked:
-        raise InputError(f"variables is {asked!r}, expected a list of some of {', '.join(known)}")
     return tuple(name for name in known if name in asked)
 
 

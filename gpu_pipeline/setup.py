@@ -44,7 +44,7 @@ def replica_numbers(asked: int | Sequence[int] | None, implied: int) -> NDArray[
     """The replicas' numbers in the noise streams."""
     if asked is None:
         return np.arange(implied)
-    if isinstance(asked, int | np.integer):
+    if not np.iterable(asked):
         numbers = np.arange(whole("replicas", asked, least=1))
     else:
         numbers = np.array([whole("replicas", number, least=0) for number in asked], dtype=np.int64)
@@ -57,8 +57,7 @@ def replica_numbers(asked: int | Sequence[int] | None, implied: int) -> NDArray[
 
 def seeds(seed: int | Sequence[int], n_replicas: int) -> NDArray[np.uint64]:
     """One key per replica."""
-    single = isinstance(seed, int | np.integer)
-    given = [seed] * n_replicas if single else list(seed)  # type: ignore[arg-type]
+    given = list(seed) if np.iterable(seed) else [seed] * n_replicas
     if len(given) != n_replicas:
         raise ShapeError(f"seed has {len(given)} values, expected one, or one for each of the {n_replicas} replicas")
     for value in given:
@@ -200,9 +199,12 @@ def phases(theta: Float, dtype: str) -> NDArray[np.generic]:
 
 def _initial(name: str, value: ArrayLike, shape: tuple[int, int], unit: str) -> Float:
     try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} holds no numbers, expected an array of {unit}") from None
+        given = np.asarray(value)
+    except ValueError:
+        raise ShapeError(f"{name} is a ragged list, expected {shape[1:]} or {shape}") from None
+    if given.dtype.kind not in "iuf":
+        raise InputError(f"{name} holds {given.dtype} values, expected real numbers in {unit}")
+    array = given.astype(np.float64)
     if array.shape not in (shape, shape[1:]):
         raise ShapeError(f"{name} has shape {array.shape}, expected {shape[1:]} or {shape}")
     if not np.isfinite(array).all():
@@ -218,8 +220,11 @@ def check_state(made: Problem, state: Mapping[str, NDArray[np.generic]]) -> None
     for name in [*expected, "step"]:
         if name not in state:
             raise InputError(f"the snapshot has no {name!r}, expected {', '.join([*expected, 'step'])}")
+    step = np.asarray(state["step"])
+    if step.shape != () or step.dtype.kind not in "iu" or step < 0:
+        raise InputError(f"the snapshot's step is {step}, expected a whole number of at least 0")
     for name, dtype in expected.items():
-        found = state[name]
+        found = np.asarray(state[name])
         if found.shape != shape or found.dtype != dtype:
             raise ShapeError(
                 f"the snapshot's {name} is {found.dtype} {found.shape}, expected {np.dtype(dtype)} {shape}"
@@ -232,7 +237,7 @@ def restore(engine: Engine, made: Problem, state: Mapping[str, NDArray[np.generi
     """Let an engine go on from a snapshot; refuse one that does not belong to this problem."""
     check_state(made, state)
     try:
-        engine.load(dict(state))
+        engine.load({name: np.asarray(value) for name, value in state.items()})
     except ValueError as error:
         raise InputError(str(error)) from error
 

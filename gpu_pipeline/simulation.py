@@ -256,7 +256,7 @@ class Simulation:
             setup.check_memory(self._sample_bytes(names) * (steps // sample_every + 1), "the samples",
                                "give a store, a larger sample_every or fewer variables")  # fmt: skip
         self.compile_seconds = self.engine.compile()
-        writer = self._writer(Path(store), sample_every) if store is not None else None
+        writer = self._writer(Path(store), sample_every, names) if store is not None else None
         pieces = self._record(steps, sample_every, names, writer, progress)
         attributes = self.attributes(sample_every)
         if writer is None:
@@ -266,8 +266,9 @@ class Simulation:
         writer.finish(attributes)
         return open_result(writer.path)
 
-    def _writer(self, store: Path, every: int) -> ResultWriter:
-        return ResultWriter(store, append=self.step > 0 and store.exists(), attributes=self.attributes(every))
+    def _writer(self, store: Path, every: int, names: tuple[str, ...]) -> ResultWriter:
+        going_on = self.step > 0 and store.exists()
+        return ResultWriter(store, names if going_on else None, time=self.time, attributes=self.attributes(every))
 
     def _record(
         self, steps: int, every: int, names: tuple[str, ...], writer: ResultWriter | None, progress: ProgressOption
@@ -360,7 +361,7 @@ class Simulation:
             "method": self.method,
             "dt": self.dt,
             "dtype": self.dtype,
-            "seed": json.dumps(self.seed if isinstance(self.seed, int) else [int(s) for s in self.seed]),
+            "seed": json.dumps(np.asarray(self.seed, dtype=np.uint64).tolist()),
             "backend": self.device.backend,
             "device": self.device.name,
             "device_reason": self.device.reason,

@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import warnings
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -110,9 +110,11 @@ class ResultWriter:
     Parameters
     ----------
     path : Path
-        Must not exist yet, or be a store that this run wrote before (``append``).
-    append : bool
-        Continue an existing store.
+        Must not exist yet, or be a store that this run wrote before.
+    continues : sequence of str or None
+        Variables with which to continue an existing store; None for a new one.
+    time : float
+        Time in s at which the run goes on.
     attributes : mapping
         Attributes of the dataset from its first piece on; ``finish`` brings them up to date.
 
@@ -122,12 +124,14 @@ class ResultWriter:
         If the path is taken, or what is there cannot be continued.
     """
 
-    def __init__(self, path: Path, *, append: bool, attributes: Mapping[str, object]) -> None:
-        if path.exists() and not append:
+    def __init__(
+        self, path: Path, continues: Sequence[str] | None, *, time: float, attributes: Mapping[str, object]
+    ) -> None:
+        if path.exists() and continues is None:
             raise StoreError(f"{path} exists already: choose another path or remove it")
-        if append and open_result(path).attrs.get("config_digest") != attributes["config_digest"]:
-            raise StoreError(f"{path} holds the samples of another run: choose another path or remove it")
-        self.path, self._exists, self._attributes = path, append, attributes
+        if continues is not None:
+            _check_continuation(path, continues, time, attributes)
+        self.path, self._exists, self._attributes = path, continues is not None, attributes
         self._waiting: list[xr.Dataset] = []
         self._chunk: int | None = None
 
@@ -186,6 +190,24 @@ class ResultWriter:
                 # Not yet part of the Zarr v3 standard, but what xarray looks for first.
                 warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
                 zarr.consolidate_metadata(self.path)
+
+
+def _check_continuation(path: Path, names: Sequence[str], time: float, attributes: Mapping[str, object]) -> None:
+    """Refuse to append what does not go on from what is there, or would leave its variables of different lengths."""
+    held = open_result(path)
+    if held.attrs.get("config_digest") != attributes["config_digest"]:
+        raise StoreError(f"{path} holds the samples of another run: choose another path or remove it")
+    if set(held.data_vars) != set(names):
+        raise StoreError(
+            f"{path} holds {', '.join(map(str, held.data_vars))}, expected {', '.join(names)}: "
+            "continue it with the same variables"
+        )
+    last = float(held["time"][-1])
+    if time < last:
+        raise StoreError(
+            f"{path} holds samples up to {last:g} s, but the run goes on at {time:g} s: "
+            "choose another path or remove it"
+        )
 
 
 def open_result(path: str | Path) -> "xr.Dataset":
