@@ -61,7 +61,7 @@ class Simulation:
         At most so many CPU threads; by default all cores. Results do not depend on it.
     atol : float, default 1e-8
         Absolute error per step in rad, and in rad/s of velocities, that "dopri5" aims at. Samples between its steps are
-        interpolated by cubics, to order 4 in the length of the step.
+        interpolated to order 4, which loses nothing to speak of.
 
     Raises
     ------

@@ -40,9 +40,8 @@ class AdaptiveCpuEngine:
         self.system = _lay_out(problem)
         phases = problem.n_replicas * problem.n_nodes
         size = self._parts * phases
-        self.pending = dp.Step(
-            np.zeros(size), np.zeros(phases), np.zeros(size), np.zeros((dp.STAGES, size)), np.zeros(dp.CLOCKS)
-        )
+        slopes, clock = np.zeros((dp.STAGES, size)), np.zeros(dp.CLOCKS)
+        self.pending = dp.Step(np.zeros(size), np.zeros(phases), np.zeros(size), np.zeros(size), slopes, clock)
         table = np.zeros((2, problem.n_nodes))
         self.scratch = dp.Scratch(np.zeros(size), np.zeros(size), table, np.zeros_like(table))
         self._counts = np.zeros(2, np.int64)
@@ -150,6 +149,7 @@ class AdaptiveCpuEngine:
             "pending_start": pending.start.reshape(both),
             "pending_winding": pending.winding.reshape(self._shape),
             "pending_change": pending.change.reshape(both),
+            "pending_bulge": pending.bulge.reshape(both),
             "pending_slope_begin": pending.slopes[0].reshape(both),
             "pending_slope_end": pending.slopes[-1].reshape(both),
             "pending_grid_step": clock[dp.GRID : dp.GRID + 1].reshape(()),

@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 _ALIGN = 64  # bytes: a cache line and a 512-bit register
 _HUGE = 1 << 21
 _WORTH_HUGE = 1 << 18
+_BLOCK = 64  # registers per block at most: its sums stay short, and there are blocks enough to share out
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
@@ -41,11 +42,18 @@ class LaneMap:
 
     One replica: oscillators side by side, padded to whole registers. Several: tiles of ``lanes`` replicas, in which the
     replicas of an oscillator are side by side.
+
+    Attributes
+    ----------
+    n_replicas, n_nodes, lanes : int
+    least_vectors : int
+        Registers that are worth a block of their own.
     """
 
     n_replicas: int
     n_nodes: int
     lanes: int
+    least_vectors: int = 1
 
     @property
     def tiled(self) -> bool:
@@ -64,7 +72,7 @@ class LaneMap:
     def block(self) -> int:
         """Numbers per block of work, which depends on nothing but the size: see ``advance``."""
         vectors = self.elements // self.lanes
-        size = max(1, min(64, -(-vectors // 16)))
+        size = max(self.least_vectors, min(_BLOCK, -(-vectors // 16)))
         return (-(-size // 4) * 4 if self.tiled else size) * self.lanes
 
     def pack(self, values: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:

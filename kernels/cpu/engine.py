@@ -17,6 +17,7 @@ from gpu_pipeline.kernels.cpu.team import Team
 from gpu_pipeline.kernels.cpu.threads import LINE, run_on_threads, usable_cores
 from gpu_pipeline.kernels.problem import Graph, Problem, Samples, State, StepOverflowError
 
+_FIELD_VECTORS = 64  # without sums over neighbors a smaller block is mostly overhead
 _LANE_STREAM = 0  # Philox stream of the dynamics: the counter's last word is stream << 24 | replica
 _TELLING_SECONDS = 0.005  # a shorter chunk says little about its rate
 _WORTHWHILE_NS = 1500.0  # work per thread and pass below which another thread costs more than it brings
@@ -42,7 +43,12 @@ class CpuEngine:
         self.stages, rows = programs.program(problem)
         self.coefficients = rows.astype(self.real)
         self.variant = _variant(problem, self.stages)
-        self.map = LaneMap(problem.n_replicas, problem.n_nodes, self.variant.lanes)
+        self.map = LaneMap(
+            problem.n_replicas,
+            problem.n_nodes,
+            self.variant.lanes,
+            least_vectors=_FIELD_VECTORS if problem.graph.kind == "mean_field" else 1,
+        )
         self.threads, self.tilewise = _team(problem, self.map, threads or usable_cores())
         self.team = Team(self.threads)
         self.guard = programs.guard_bits(problem)

@@ -6,7 +6,7 @@ depend on the number of threads, so it may change between chunks.
 
 from __future__ import annotations
 
-_TRIAL_EVERY = 128  # chunks: a trial costs half a chunk or so, and conditions change slowly
+_PATIENCE = 128  # chunks between trials at most: a trial costs half a chunk or so, and conditions change slowly
 
 
 class Team:
@@ -21,17 +21,20 @@ class Team:
     def __init__(self, threads: int) -> None:
         self.threads = threads
         self._rates: dict[int, float] = {}
-        self._chunks = 0
+        self._chunks, self._patience = 0, 4
 
     def size(self) -> int:
         """Threads for the next chunk."""
-        untried = [size for size in (self.threads, 1) if size not in self._rates]
-        if untried:
-            return untried[0]
-        best = max(self._rates, key=lambda size: self._rates[size])
-        return min(self._rates, key=lambda size: self._rates[size]) if self._chunks >= _TRIAL_EVERY else best
+        if self.threads not in self._rates or self.threads == 1:
+            return self.threads
+        if 1 not in self._rates:
+            return 1
+        better, other = sorted(self._rates, key=lambda size: -self._rates[size])
+        return other if self._chunks >= self._patience else better
 
     def note(self, size: int, rate: float) -> None:
         """Learn the rate in steps per second of a chunk that ``size`` threads ran."""
-        self._chunks = self._chunks + 1 if self._chunks < _TRIAL_EVERY else 0
         self._rates[size] = rate
+        self._chunks += 1
+        if self._chunks > self._patience:  # that was a trial
+            self._chunks, self._patience = 0, min(_PATIENCE, 2 * self._patience)

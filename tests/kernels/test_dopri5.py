@@ -55,6 +55,7 @@ def take_step(engine, h):
     """A step of length h, whatever its error."""
     dp.settle(engine.system, engine.pending, engine.problem.dt, engine.scratch)
     dp.attempt(engine.system, engine.pending, h, engine.scratch)
+    dp._weigh(dp._BULGE, dp.STAGES, engine.pending.slopes, h, engine.pending.bulge)
     engine.pending.clock[dp.LENGTH] = h
 
 
@@ -87,8 +88,8 @@ def test_error_estimate_is_of_order_five():
     assert observed_order(estimate, 0.02) == pytest.approx(5.0, abs=0.25)
 
 
-def test_samples_within_a_step_are_of_order_four():
-    """With slopes and displacement of different scale or sign the interpolant is of order 1 or 2."""
+def test_samples_within_a_step_are_of_order_five():
+    """With slopes and displacement of different scale or sign the interpolant is of order 1 or 2, without a bulge 4."""
 
     def error(h):
         engine = pair_engine(1.0)
@@ -97,7 +98,7 @@ def test_samples_within_a_step_are_of_order_four():
         dp.interpolate(engine.pending, 1, 0.3 * h, phase, winding, np.zeros(0))
         return abs(phase[1] - phase[0] - pair_difference(1.0, 0.3 * h))
 
-    assert observed_order(error, 0.1) == pytest.approx(4.0, abs=0.25)
+    assert observed_order(error, 0.1) == pytest.approx(5.0, abs=0.5)
 
 
 @pytest.mark.parametrize("atol", [1e-6, 1e-8, 1e-10])
@@ -120,11 +121,11 @@ def test_steps_are_few():
 
 
 def test_two_oscillators_follow_the_closed_form():
-    """At all samples, most of them inside steps, where cubic interpolation errs more than the steps do."""
+    """At all samples, most of them inside steps, where the interpolation must err no more than the steps do."""
     data = simulation(Kuramoto(PAIR, np.zeros(2)), dt=0.01, theta0=[0.0, 3.0], atol=1e-10).run(500, progress="none")
     found = (data.theta[0, :, 1] - data.theta[0, :, 0]).to_numpy()
     expected = [pair_difference(3.0, t) for t in data.time.to_numpy()]
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-8)
     np.testing.assert_allclose(data.coherence[0], np.abs(np.cos(0.5 * found)), rtol=0, atol=1e-14)
 
 
