@@ -88,7 +88,8 @@ def wrapped_phases(raw: NDArray[np.int32] | Float, dtype: np.dtype[np.generic]) 
         theta = np.asarray(raw * ANGLE, dtype=np.float64)
     else:
         theta = np.asarray(raw - TURN * np.floor((raw + math.pi) / TURN), dtype=np.float64)
-        theta = np.where(theta >= math.pi, -math.pi, theta)
+        # raw + pi rounds: just inside either end, the turn taken off can be one too few or too many.
+        theta = np.where((theta >= math.pi) | (theta < -math.pi), -math.pi, theta)
     if dtype == np.float32:
         edge = np.nextafter(np.float32(math.pi), np.float32(0.0))
         return np.asarray(np.clip(theta.astype(np.float32), -edge, edge))

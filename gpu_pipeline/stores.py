@@ -47,7 +47,7 @@ class RunFolder:
             path = Path(base) / (name if number == 1 else f"{name}-{number}")
             try:
                 path.mkdir(parents=True)
-            except FileExistsError:
+            except (FileExistsError, NotADirectoryError):
                 if not Path(base).is_dir():
                     raise StoreError(f"{base} is a file, expected a folder for runs") from None
                 number += 1
