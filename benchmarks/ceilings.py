@@ -106,11 +106,14 @@ def _sincos(case: Case, dtype: DType, threads: int) -> list[Contestant]:
 
 
 def _our_sincos(shares: Sequence[Array], dtype: DType) -> list[Contestant]:
-    """The sincos inside our own kernels, when the package offers it for probing."""
-    kernel = probes.ours_sincos()
-    if kernel is None:
-        return []
-    calls = [(kernel, (x, np.empty_like(x), np.empty_like(x))) for x in map(np.copy, shares)]
+    """The sincos inside our own kernels, on whole registers from the start of a cache line as in the kernels."""
+    from gpu_pipeline.kernels.cpu.arrays import aligned_zeros
+
+    calls = []
+    for share in shares:
+        phases = aligned_zeros((-(-share.size // 16) * 16,), np.int32 if dtype == "float32" else np.float64)
+        phases[: share.size] = np.rint(share * (2**31 / np.pi)) if dtype == "float32" else share
+        calls.append((probes.ours_sincos(dtype), (phases, aligned_zeros((32,), dtype))))
     return [_probe("sincos", "gpu_pipeline's", dtype, calls)]
 
 

@@ -1,4 +1,4 @@
-"""The small numba programs behind the ceilings. None imports the package: a floor needs a second opinion.
+"""The small numba programs behind the ceilings. None but `ours_sincos` imports the package: a floor needs a second opinion.
 
 Every kernel takes the number of passes last and releases the GIL. "wide" asks LLVM for 512-bit vectors, which it avoids
 by default on some processors that have them; "auto" leaves the choice to it.
@@ -6,9 +6,9 @@ by default on some processors that have them; "auto" leaves the choice to it.
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final
 
 import numba as nb
@@ -133,13 +133,35 @@ SINCOS: Final[dict[tuple[DType, str], Kernel]] = {
 SINCOS_BINARY: Final = _sincos_kernel(_sincos_binary, _ask_for_512_bits)
 
 
-def ours_sincos() -> Kernel | None:
-    """``gpu_pipeline.kernels.cpu.sincos_probe(x, sine, cosine, passes)``, or None where there is none."""
-    try:
-        found: Kernel | None = getattr(importlib.import_module("gpu_pipeline.kernels.cpu"), "sincos_probe", None)
-    except ImportError:
-        return None
-    return found
+@cache
+def ours_sincos(dtype: DType) -> Kernel:
+    """The sincos of the package's own kernels, alone: ``kernel(phases, sums, passes)``.
+
+    ``phases`` are int32 binary angles for float32 and radians for float64, a whole number of registers of them.
+    """
+    from gpu_pipeline.kernels.cpu.angles import Binary32, Radians64
+    from gpu_pipeline.kernels.cpu.simd import loop, vector_operation
+
+    angle = Binary32 if dtype == "float32" else Radians64
+
+    def emit(o, low, high, _) -> None:
+        start = [o.load("sums", part * angle.lanes, angle.lanes) for part in (0, 1)]
+
+        def body(offset, sums):
+            both = angle.sincos(o.load("phases", offset, angle.lanes))
+            return [total + value for total, value in zip(sums, both, strict=True)]
+
+        for part, total in enumerate(loop(o.b, low, high, angle.lanes, start, body)):
+            o.store("sums", part * angle.lanes, total)
+
+    operation = vector_operation("phases sums", emit)
+
+    @nb.njit(nogil=True)
+    def kernel(phases, sums, passes):
+        for _ in range(passes):
+            operation((phases, sums), 0, phases.size, 0)
+
+    return kernel
 
 
 def _read_kernel(width: Kernel, zero: Any) -> Kernel:

@@ -231,8 +231,10 @@ def couple_dense(network, source, pull_sin, pull_cos, low, high):
 
 
 def couple_sparse(network, source, pull_sin, pull_cos, low, high):
-    indptr, indices, weights, rows = network
+    starts, columns, column_weights, indptr, indices, weights, rows = network
     if TILED:
         low, high = low // LANES, high // LANES
-    stop = min(high, rows.size)
-    coupling_sums((indptr, indices, weights, rows, source, pull_sin, pull_cos), low, stop, low)
+        coupling_sums((indptr, indices, weights, rows, source, pull_sin, pull_cos), low, high, low)
+    else:
+        arrays = (starts, columns, column_weights, indptr, indices, weights, rows, source, pull_sin, pull_cos)
+        coupling_sums(arrays, low, high, low)

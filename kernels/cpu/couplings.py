@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gpu_pipeline.kernels.cpu.layout import Layout
-from gpu_pipeline.kernels.cpu.simd import I64, Operands, Vec, fma, lane_sum, loop, vector_operation
+from gpu_pipeline.kernels.cpu.simd import F32, I64, Operands, Vec, fma, lane_sum, loop, vector_operation
 
 DENSE_ROWS = 4  # rows side by side: enough independent sums to hide the latency of a multiply-add
 
@@ -76,25 +76,63 @@ def emit_dense_tile(layout: Layout):
 def emit_sparse(layout: Layout, *, weighted: bool):
     """Rows ``low`` to ``high`` in stored order for one replica; results go to ``rows[r] - origin``.
 
-    Rows of a block are stored by falling degree, so that the loop over a row ends where the branch predictor expects.
+    In float32 a register's worth of rows of like degree is a bundle: their edges are gathered side by side, column by
+    column (``columns``, from ``starts``); what a row has beyond its bundle's width follows by itself (``indptr``). In
+    float64 a pair fills half a register of its own, gathers bring nothing, and every row goes by itself.
     """
-    real = layout.angle.real
+    lanes, real = layout.lanes, layout.angle.real
 
     def emit(o: Operands, low, high, origin) -> None:
+        pairs = o.scratch(real, 2 * lanes)
+
+        def column(k, sums) -> list[Vec]:
+            place = o.b.mul(k, I64(lanes))
+            values = list(o.gather_pairs("source", o.load("columns", place, lanes)))
+            if weighted:
+                weight = o.load("column_weights", place, lanes)
+                doubled = weight.shuffle([lane // 2 for lane in range(2 * lanes)]).halves()
+                values = [value * factor for value, factor in zip(values, doubled, strict=True)]
+            return [total + value for total, value in zip(sums, values, strict=True)]
+
+        def bundle(r, _) -> None:
+            first = o.b.sdiv(r, I64(lanes))
+            start, stop = o.scalar("starts", first), o.scalar("starts", o.b.add(first, I64(1)))
+            sums = loop(o.b, start, stop, 1, [o.zeros(real, lanes)] * 2, column)
+            last = o.b.add(r, I64(lanes))
+            complete = o.b.icmp_signed("==", o.scalar("indptr", r), o.scalar("indptr", last))
+            with o.b.if_else(complete) as (whole, partial):
+                with whole:
+                    for lane in range(lanes):
+                        pair = sums[2 * lane // lanes].shuffle([2 * lane % lanes, 2 * lane % lanes + 1])
+                        put(o.b.add(r, I64(lane)), pair)
+                with partial:
+                    o.store(pairs, 0, sums[0])
+                    o.store(pairs, lanes, sums[1])
+                    loop(o.b, 0, lanes, 1, [], lambda lane, _: finish(o.b.add(r, lane), o.b.mul(lane, I64(2))))
+
         def pulled(e) -> list[Vec]:
             node = o.b.sext(o.scalar("indices", e), I64)
             pair = o.load("source", o.b.mul(node, I64(2)), 2)
             return [pair * o.splat("weights", e, 2) if weighted else pair]
 
-        def row(r, _) -> None:
-            (pair,) = _row_sums(o, r, [o.zeros(real, 2)], pulled)
+        def finish(r, place) -> None:
+            put(r, _row_sums(o, r, [o.load(pairs, place, 2)], pulled)[0])
+
+        def alone(r, _) -> None:
+            put(r, _row_sums(o, r, [o.zeros(real, 2)], pulled)[0])
+
+        def put(r, pair: Vec) -> None:
             place = o.b.sub(o.b.sext(o.scalar("rows", r), I64), origin)
             o.store("pull_sin", place, pair.shuffle([0]))
             o.store("pull_cos", place, pair.shuffle([1]))
 
-        loop(o.b, low, high, 1, [], row)
+        if real == F32:
+            loop(o.b, low, high, lanes, [], bundle)
+        else:
+            loop(o.b, low, high, 1, [], alone)
 
-    return vector_operation("indptr indices weights rows source pull_sin pull_cos", emit)
+    names = "starts columns column_weights indptr indices weights rows source pull_sin pull_cos"
+    return vector_operation(names, emit)
 
 
 def emit_sparse_tile(layout: Layout, *, weighted: bool):
@@ -119,8 +157,8 @@ def emit_sparse_tile(layout: Layout, *, weighted: bool):
     return vector_operation("indptr indices weights rows source pull_sin pull_cos", emit)
 
 
-def _row_sums(o: Operands, r, zeros: list[Vec], pulled: Callable[..., list[Vec]]) -> list[Vec]:
-    """Sum what the edges of a row pull, four at a time as a tree: a chain of single additions would set the pace."""
+def _row_sums(o: Operands, r, start: list[Vec], pulled: Callable[..., list[Vec]]) -> list[Vec]:
+    """Add what the edges of a row pull, four at a time as a tree: a chain of single additions would set the pace."""
     first, last = o.scalar("indptr", r), o.scalar("indptr", o.b.add(r, I64(1)))
     fours = o.b.add(first, o.b.and_(o.b.sub(last, first), I64(-4)))
 
@@ -131,4 +169,4 @@ def _row_sums(o: Operands, r, zeros: list[Vec], pulled: Callable[..., list[Vec]]
     def one(e, sums):
         return [total + value for total, value in zip(sums, pulled(e), strict=True)]
 
-    return loop(o.b, fours, last, 1, loop(o.b, first, fours, 4, zeros, four), one)
+    return loop(o.b, fours, last, 1, loop(o.b, first, fours, 4, start, four), one)

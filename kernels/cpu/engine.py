@@ -13,9 +13,10 @@ from gpu_pipeline.kernels.cpu import programs
 from gpu_pipeline.kernels.cpu.arrays import LaneMap, aligned_zeros
 from gpu_pipeline.kernels.cpu.build import Variant, time_loop
 from gpu_pipeline.kernels.cpu.layout import CONTROLS
+from gpu_pipeline.kernels.cpu.networks import lay_out
 from gpu_pipeline.kernels.cpu.team import Team
 from gpu_pipeline.kernels.cpu.threads import LINE, run_on_threads, usable_cores
-from gpu_pipeline.kernels.problem import Graph, Problem, Samples, State, StepOverflowError
+from gpu_pipeline.kernels.problem import Problem, Samples, State, StepOverflowError
 
 _FIELD_VECTORS = 64  # without sums over neighbors a smaller block is mostly overhead
 _LANE_STREAM = 0  # Philox stream of the dynamics: the counter's last word is stream << 24 | replica
@@ -55,7 +56,7 @@ class CpuEngine:
         self.step = 0
         self.compile_seconds = 0.0
         self._loop: Callable[..., None] | None = None
-        self.network = _lay_out(problem.graph, self.map, self.real)
+        self.network = lay_out(problem.graph, self.map, self.real)
         self.arrays = self._state_arrays()
         self.work = self._work_arrays()
 
@@ -185,7 +186,8 @@ class CpuEngine:
         masks[: map_.lanes] = 1
         masks[map_.lanes : map_.lanes + problem.n_nodes % map_.lanes] = 1
         return (
-            aligned_zeros((1 if uniform else 2, map_.tiles, 2 * map_.elements), real),
+            # One pair more than oscillators, which stays zero: what pads a bundle of sparse rows points at it.
+            aligned_zeros((1 if uniform else 2, map_.tiles, 2 * (map_.elements + map_.lanes)), real),
             aligned_zeros((2 * map_.tiles * blocks * 2 * (map_.lanes if map_.tiled else 1),), np.float64),
             coupling.reshape(map_.tiles, 2 * map_.lanes),
             masks,
@@ -244,23 +246,3 @@ def _team(problem: Problem, map_: LaneMap, threads: int) -> tuple[int, bool]:
         return threads, True
     blocks = -(-map_.elements // map_.block)
     return max(1, min(threads, blocks, int(work / _WORTHWHILE_NS))), False
-
-
-def _lay_out(graph: Graph, map_: LaneMap, real: np.dtype[np.generic]) -> Arrays:
-    """The network's arrays as the coupling sums read them."""
-    if graph.kind == "mean_field":
-        return (np.zeros(1, np.int64),)
-    if graph.kind == "dense":
-        rows = -(-graph.n_nodes // 4) * 4 if map_.tiled else map_.elements
-        weights = aligned_zeros((rows, graph.n_nodes if map_.tiled else map_.elements), real)
-        weights[: graph.n_nodes, : graph.n_nodes] = np.asarray(graph.weights)
-        return (weights,)
-    assert graph.indptr is not None
-    assert graph.indices is not None
-    rows_per_block = map_.block // map_.lanes if map_.tiled else map_.block
-    degrees = np.diff(graph.indptr)
-    order = np.lexsort((-degrees, np.arange(graph.n_nodes) // rows_per_block)).astype(np.int32)
-    indptr = np.concatenate([[0], np.cumsum(degrees[order])]).astype(np.int64)
-    take = np.arange(graph.indices.size) + np.repeat(graph.indptr[order] - indptr[:-1], degrees[order])
-    weights = np.zeros(1, real) if graph.weights is None else graph.weights[take].astype(real)
-    return indptr, graph.indices[take].astype(np.int32), weights, order

@@ -114,6 +114,11 @@ class Vec:
         """The same bits read as another element type of the same size."""
         return self.map(lambda x: self.b.bitcast(x, ir.VectorType(element, self.width)))
 
+    def regrouped(self, element: ir.Type) -> Vec:
+        """The same bits read as more, smaller elements."""
+        count = self.width * _BYTES[self.element] // _BYTES[element]
+        return self.map(lambda x: self.b.bitcast(x, ir.VectorType(element, count)))
+
     def to(self, element: ir.Type) -> Vec:
         """Convert the numbers: int to float, float to int (toward zero), float to float, int to int (signed)."""
         if element == self.element:
@@ -237,6 +242,36 @@ class Operands:
     def set_scalar(self, name: str, offset, value: int) -> None:
         element = self.arrays[name][1]
         self.b.store(ir.Constant(element, value), self._address(name, offset, element))
+
+    def scratch(self, element: ir.Type, count: int) -> str:
+        """A few numbers on the stack; the name to load and store them by."""
+        name = f"scratch {len(self.arrays)}"
+        pointer = cgutils.alloca_once(self.b, ir.VectorType(element, count))
+        self.arrays[name] = (pointer, element)
+        return name
+
+    def gather_pairs(self, name: str, indices: Vec) -> tuple[Vec, Vec]:
+        """Pairs of numbers at the given pair numbers (int32), in two registers: a0 b0 a1 b1 ..., lower lanes first."""
+        pointer, element = self.arrays[name]
+        pair_bytes, half = 2 * _BYTES[element], indices.width // 2
+        base = self.broadcast([self.b.ptrtoint(pointer, I64)], indices.width)
+        places = base + indices.to(I64) * pair_bytes
+        if element == F32:
+            low, high = (self._gather(I64, part) for part in places.halves())
+            return low.regrouped(F32), high.regrouped(F32)
+        first, second = self._gather(F64, places), self._gather(F64, places + _BYTES[element])
+        order = [lane + part * indices.width for lane in range(indices.width) for part in (0, 1)]
+        return first.shuffle(order[: 2 * half], second), first.shuffle(order[2 * half :], second)
+
+    def _gather(self, element: ir.Type, places: Vec) -> Vec:
+        count, pointers = places.width, ir.VectorType(ir.PointerType(), places.width)
+        kind, mask = ir.VectorType(element, count), ir.VectorType(I1, count)
+        name = f"llvm.masked.gather.v{count}{_SUFFIX[element]}.v{count}p0"
+        signature = ir.FunctionType(kind, [pointers, I32, mask, kind])
+        function = cgutils.get_or_insert_function(self.b.module, signature, name)
+        everywhere, nothing = ir.Constant(mask, [1] * count), ir.Constant(kind, ir.Undefined)
+        addresses = self.b.inttoptr(places.values[0], pointers)
+        return Vec(self.b, self.b.call(function, [addresses, I32(_BYTES[element]), everywhere, nothing]))
 
     def scalar(self, name: str, offset) -> ir.Value:
         element = self.arrays[name][1]
