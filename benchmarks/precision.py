@@ -35,38 +35,11 @@ DT = 2.0**-6  # a power of two, so that the rotation w per step is omega dt exac
 DRIFT_DT, DRIFT_OMEGA, DRIFT_COUPLING = 2.0**-8, (1.5, -1.5), 1.0
 
 F32, I32 = np.float32, np.int32
-TURN_PARTS = [F32(6.28125), F32(0.0019350051879882812), F32(3.0198681e-07)]  # 2 pi; each part ends in zero bits
+TURN_HIGH, TURN_MIDDLE = F32(6.28125), F32(0.0019350051879882812)  # 2 pi in three parts; these end in zero bits
+TURN_LOW = F32(2.0 * math.pi - 6.28125 - 0.0019350051879882812)
 PI32, TURN32, UNIT32 = F32(math.pi), F32(2.0 * math.pi), F32(2.0 * math.pi / 2**32)
 UNITS32 = F32(2**32 / (2.0 * math.pi))
 PI64, TURN64, TURN64_LOW = math.pi, 2.0 * math.pi, 2.4492935982947064e-16
-
-
-@njit(inline="always")
-def add_plain(x, winding, i, rotation, torque):
-    x[0, i] += rotation[0, i] + torque
-
-
-@njit(inline="always")
-def add_wrapped32(x, winding, i, rotation, torque):
-    moved = x[0, i] + (rotation[0, i] + torque)
-    turn = F32(moved >= PI32) - F32(moved < -PI32)
-    x[0, i] = moved - turn * TURN32
-    winding[i] += I32(turn)
-
-
-@njit(inline="always")
-def add_pair32(x, winding, i, rotation, torque):
-    """Sums of two float32 numbers keep what the larger one drops (Dekker, Numer. Math. 18, 224, 1971)."""
-    high, low = two_sum(x[0, i], rotation[0, i] + torque)
-    high, low = two_sum(high, low + (x[1, i] + rotation[1, i]))
-    turn = F32(high >= PI32) - F32(high < -PI32)
-    high, rest = two_sum(high - turn * TURN_PARTS0, low - turn * TURN_PARTS1)
-    high, low = two_sum(high, rest - turn * TURN_PARTS2)
-    x[0, i], x[1, i] = high, low
-    winding[i] += I32(turn)
-
-
-TURN_PARTS0, TURN_PARTS1, TURN_PARTS2 = TURN_PARTS
 
 
 @njit(inline="always")
@@ -77,11 +50,36 @@ def two_sum(a, b):
 
 
 @njit(inline="always")
+def add_plain(x, winding, i, rotation, torque):
+    x[0, i] += rotation[0, i] + torque
+
+
+@njit(inline="always")
+def add_wrapped32(x, winding, i, rotation, torque):
+    moved = x[0, i] + (rotation[0, i] + torque)
+    turn = I32(moved >= PI32) - I32(moved < -PI32)
+    x[0, i] = moved - F32(turn) * TURN32
+    winding[i] += turn
+
+
+@njit(inline="always")
+def add_pair32(x, winding, i, rotation, torque):
+    """Sums of two float32 numbers keep what the larger one drops (Dekker, Numer. Math. 18, 224, 1971)."""
+    high, low = two_sum(x[0, i], rotation[0, i] + torque)
+    high, low = two_sum(high, low + (x[1, i] + rotation[1, i]))
+    turn = I32(high >= PI32) - I32(high < -PI32)
+    high, rest = two_sum(high - F32(turn) * TURN_HIGH, low - F32(turn) * TURN_MIDDLE)
+    high, low = two_sum(high, rest - F32(turn) * TURN_LOW)
+    x[0, i], x[1, i] = high, low
+    winding[i] += turn
+
+
+@njit(inline="always")
 def add_wrapped64(x, winding, i, rotation, torque):
     moved = x[0, i] + (rotation[0, i] + torque)
-    turn = np.float64(moved >= PI64) - np.float64(moved < -PI64)
+    turn = I32(moved >= PI64) - I32(moved < -PI64)
     x[0, i] = (moved - turn * TURN64) - turn * TURN64_LOW
-    winding[i] += I32(turn)
+    winding[i] += turn
 
 
 @njit(inline="always")
@@ -158,13 +156,8 @@ class Storage:
 
     def phases(self, x: NDArray[Any], winding: NDArray[I32]) -> list[Fraction]:
         """Unwrapped phases in rad, exactly as stored."""
-        parts = zip(*(map(exact, row.tolist()) for row in x), strict=True)
+        parts = zip(*(map(Fraction, row.tolist()) for row in x), strict=True)
         return [sum(part) * self.unit + int(turns) * TURN for part, turns in zip(parts, winding, strict=True)]
-
-
-def exact(value: float) -> Fraction:
-    """The rational number that a float is; 0 in place of NaN and infinity would hide them, so they raise."""
-    return Fraction(value)
 
 
 ONE = Fraction(1)
@@ -209,7 +202,7 @@ def error(found: Fraction, expected: Fraction) -> float:
 
 
 def mean_rotation(rotation: NDArray[np.float64], steps: int) -> Fraction:
-    return steps * sum(map(exact, rotation.tolist())) / len(rotation)
+    return steps * sum(map(Fraction, rotation.tolist())) / len(rotation)
 
 
 def stored_errors(storage: Storage, steps: int) -> dict[str, float]:
@@ -217,7 +210,7 @@ def stored_errors(storage: Storage, steps: int) -> dict[str, float]:
     x, winding, stored = storage.begin(np.array(ROTATIONS))
     free_loop(storage)(x, winding, stored, steps)
     found = {
-        f"free {w:g}": error(phase, steps * exact(w))
+        f"free {w:g}": error(phase, steps * Fraction(w))
         for w, phase in zip(ROTATIONS, storage.phases(x, winding), strict=True)
     }
     loop, rotation = pair_loop(storage), np.array(PAIR)
@@ -228,7 +221,7 @@ def stored_errors(storage: Storage, steps: int) -> dict[str, float]:
         found[f"{name}, mean"] = error(sum(phases) / 2, mean_rotation(rotation, steps))
         if name == "locked":
             angle = math.asin((PAIR[0] - PAIR[1]) / (2.0 * LOCKED))
-            found["locked, difference"] = error(phases[0] - phases[1], exact(angle))
+            found["locked, difference"] = error(phases[0] - phases[1], Fraction(angle))
     return found
 
 
@@ -245,7 +238,7 @@ def kernel_phases(run: Simulation) -> list[Fraction]:
     state = run.snapshot()
     unit = TURN / 2**32 if state["phase"].dtype == I32 else ONE
     pairs = zip(state["phase"][0].tolist(), state["winding"][0].tolist(), strict=True)
-    return [exact(phase) * unit + turns * TURN for phase, turns in pairs]
+    return [Fraction(phase) * unit + turns * TURN for phase, turns in pairs]
 
 
 def kernel_errors(dtype: str, steps: int) -> dict[str, float]:
@@ -254,7 +247,7 @@ def kernel_errors(dtype: str, steps: int) -> dict[str, float]:
     for w in ROTATIONS:
         run = simulation((w,), dtype)
         run.advance(steps)
-        found[f"free {w:g}"] = error(kernel_phases(run)[0], steps * exact(w))
+        found[f"free {w:g}"] = error(kernel_phases(run)[0], steps * Fraction(w))
     for name, strength in (("locked", LOCKED), ("drifting", DRIFTING)):
         run = simulation(PAIR, dtype, pull=strength)
         run.advance(steps)
@@ -262,11 +255,11 @@ def kernel_errors(dtype: str, steps: int) -> dict[str, float]:
         found[f"{name}, mean"] = error(sum(phases) / 2, mean_rotation(np.array(PAIR), steps))
         if name == "locked":
             angle = math.asin((PAIR[0] - PAIR[1]) / (2.0 * LOCKED))
-            found["locked, difference"] = error(phases[0] - phases[1], exact(angle))
+            found["locked, difference"] = error(phases[0] - phases[1], Fraction(angle))
     run = simulation(ROTATIONS, dtype)
     run.advance(steps)
     for w, phase in zip(ROTATIONS, kernel_phases(run), strict=True):
-        found[f"together {w:g}"] = error(phase, steps * exact(w))
+        found[f"together {w:g}"] = error(phase, steps * Fraction(w))
     return found
 
 
@@ -278,7 +271,7 @@ def drift_error(dtype: str, steps: int) -> float:
     run = Simulation(model, dtype=dtype, theta0=np.zeros(2), **options)
     run.advance(steps)
     phases = kernel_phases(run)
-    return error(phases[0] - phases[1], exact(drift(fast - slow, DRIFT_COUPLING, steps * DRIFT_DT)))
+    return error(phases[0] - phases[1], Fraction(drift(fast - slow, DRIFT_COUPLING, steps * DRIFT_DT)))
 
 
 def drift(detuning: float, coupling: float, duration: float) -> float:

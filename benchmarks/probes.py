@@ -1,4 +1,5 @@
-"""The small numba programs behind the ceilings. None but `ours_sincos` imports the package: a floor needs a second opinion.
+"""The small numba programs behind the ceilings. None but `ours_sincos` imports the package: a floor needs a second
+opinion.
 
 Every kernel takes the number of passes last and releases the GIL. "wide" asks LLVM for 512-bit vectors, which it avoids
 by default on some processors that have them; "auto" leaves the choice to it.
