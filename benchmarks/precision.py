@@ -35,9 +35,8 @@ DT = 2.0**-6  # a power of two, so that the rotation w per step is omega dt exac
 DRIFT_DT, DRIFT_OMEGA, DRIFT_COUPLING = 2.0**-8, (1.5, -1.5), 1.0
 
 F32, I32 = np.float32, np.int32
-TURN_HIGH, TURN_MIDDLE = F32(6.28125), F32(0.0019350051879882812)  # 2 pi in three parts; these end in zero bits
-TURN_LOW = F32(2.0 * math.pi - 6.28125 - 0.0019350051879882812)
 PI32, TURN32, UNIT32 = F32(math.pi), F32(2.0 * math.pi), F32(2.0 * math.pi / 2**32)
+TURN32_LOW = F32(2.0 * math.pi - float(TURN32))  # what the float32 2 pi lacks
 UNITS32 = F32(2**32 / (2.0 * math.pi))
 PI64, TURN64, TURN64_LOW = math.pi, 2.0 * math.pi, 2.4492935982947064e-16
 
@@ -57,9 +56,9 @@ def add_plain(x, winding, i, rotation, torque):
 @njit(inline="always")
 def add_wrapped32(x, winding, i, rotation, torque):
     moved = x[0, i] + (rotation[0, i] + torque)
-    turn = I32(moved >= PI32) - I32(moved < -PI32)
-    x[0, i] = moved - F32(turn) * TURN32
-    winding[i] += turn
+    turn = F32(moved >= PI32) - F32(moved < -PI32)
+    x[0, i] = moved - turn * TURN32
+    winding[i] += I32(turn)
 
 
 @njit(inline="always")
@@ -67,11 +66,9 @@ def add_pair32(x, winding, i, rotation, torque):
     """Sums of two float32 numbers keep what the larger one drops (Dekker, Numer. Math. 18, 224, 1971)."""
     high, low = two_sum(x[0, i], rotation[0, i] + torque)
     high, low = two_sum(high, low + (x[1, i] + rotation[1, i]))
-    turn = I32(high >= PI32) - I32(high < -PI32)
-    high, rest = two_sum(high - F32(turn) * TURN_HIGH, low - F32(turn) * TURN_MIDDLE)
-    high, low = two_sum(high, rest - F32(turn) * TURN_LOW)
-    x[0, i], x[1, i] = high, low
-    winding[i] += turn
+    turn = F32(high >= PI32) - F32(high < -PI32)
+    x[0, i], x[1, i] = two_sum(high - turn * TURN32, low - turn * TURN32_LOW)  # the first difference is exact
+    winding[i] += I32(turn)
 
 
 @njit(inline="always")
