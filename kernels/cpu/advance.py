@@ -224,16 +224,13 @@ def couple_uniform(network, source, pull_sin, pull_cos, low, high):
 
 def couple_dense(network, source, pull_sin, pull_cos, low, high):
     weights = network[0]
-    if TILED:
-        coupling_sums((weights, source, pull_sin, pull_cos), low // LANES, high // LANES, weights.shape[1])
-    else:
-        coupling_sums((weights, source, pull_sin, pull_cos), low, high, weights.shape[1])
+    coupling_sums((weights, source, pull_sin, pull_cos), low // REPLICAS, high // REPLICAS, weights.shape[1])
 
 
 def couple_sparse(network, source, pull_sin, pull_cos, low, high):
     starts, columns, column_weights, indptr, indices, weights, rows = network
+    low, high = low // REPLICAS, high // REPLICAS
     if TILED:
-        low, high = low // LANES, high // LANES
         coupling_sums((indptr, indices, weights, rows, source, pull_sin, pull_cos), low, high, low)
     else:
         arrays = (starts, columns, column_weights, indptr, indices, weights, rows, source, pull_sin, pull_cos)

@@ -40,12 +40,15 @@ def _huge_pages(size: int) -> NDArray[np.uint8]:
 class LaneMap:
     """Where oscillator ``node`` of replica ``replica`` lies.
 
-    One replica: oscillators side by side, padded to whole registers. Several: tiles of ``lanes`` replicas, in which the
-    replicas of an oscillator are side by side.
+    One replica: oscillators side by side. Several: tiles of half as many replicas as a register has lanes, in which the
+    replicas of an oscillator are side by side; its sines and cosines then fill one register, and one cache line. Both
+    are padded to whole registers.
 
     Attributes
     ----------
-    n_replicas, n_nodes, lanes : int
+    n_replicas, n_nodes : int
+    lanes : int
+        Numbers per register.
     least_vectors : int
         Registers that are worth a block of their own.
     """
@@ -60,13 +63,18 @@ class LaneMap:
         return self.n_replicas > 1
 
     @property
+    def width(self) -> int:
+        """Replicas side by side."""
+        return self.lanes // 2 if self.tiled else 1
+
+    @property
     def tiles(self) -> int:
-        return -(-self.n_replicas // self.lanes) if self.tiled else 1
+        return -(-self.n_replicas // self.width)
 
     @property
     def elements(self) -> int:
         """Numbers per tile."""
-        return self.n_nodes * self.lanes if self.tiled else -(-self.n_nodes // self.lanes) * self.lanes
+        return -(-self.n_nodes * self.width // self.lanes) * self.lanes
 
     @property
     def block(self) -> int:
@@ -82,28 +90,22 @@ class LaneMap:
         return packed
 
     def fill(self, packed: NDArray[Any], values: NDArray[Any]) -> None:
-        if not self.tiled:
-            packed[0, : self.n_nodes] = values[0]
-            return
-        view = packed.reshape(self.tiles, self.n_nodes, self.lanes)
+        view = packed.reshape(self.tiles, -1, self.width)
         for tile in range(self.tiles):
-            rows = values[tile * self.lanes : (tile + 1) * self.lanes]
-            view[tile, :, : len(rows)] = rows.T
+            rows = values[tile * self.width : (tile + 1) * self.width]
+            view[tile, : self.n_nodes, : len(rows)] = rows.T
 
     def unpack(self, packed: NDArray[Any]) -> NDArray[Any]:
         """(..., tiles, elements) to (..., R, N), a copy."""
-        front = packed.shape[:-2]
-        if not self.tiled:
-            return packed[..., : self.n_nodes].copy()
-        view = packed.reshape(*front, self.tiles, self.n_nodes, self.lanes)
-        rows = np.moveaxis(view, -1, -2).reshape(*front, self.tiles * self.lanes, self.n_nodes)
-        return np.ascontiguousarray(rows[..., : self.n_replicas, :])
+        front, nodes = packed.shape[:-2], self.elements // self.width
+        view = packed.reshape(*front, self.tiles, nodes, self.width)
+        rows = np.moveaxis(view, -1, -2).reshape(*front, self.tiles * self.width, nodes)
+        return rows[..., : self.n_replicas, : self.n_nodes].copy()
 
     def pack_lanes(self, values: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
-        """(R,) to (tiles, lanes); a single replica's value in every lane."""
+        """(R,) to (tiles, lanes), once for every oscillator in a register."""
         packed = aligned_zeros((self.tiles, self.lanes), dtype)
-        if self.tiled:
-            packed.reshape(-1)[: self.n_replicas] = values
-        else:
-            packed[:] = values[0]
+        padded = np.zeros(self.tiles * self.width, dtype)
+        padded[: self.n_replicas] = values
+        packed[:] = np.tile(padded.reshape(self.tiles, self.width), self.lanes // self.width)
         return packed

@@ -69,6 +69,7 @@ def time_loop(variant: Variant) -> Callable[..., None]:
     bound: dict[str, Any] = {
         "LANES": variant.lanes,
         "WIDTH": layout.sum_width,
+        "REPLICAS": layout.replicas,
         "UNIFORM": layout.uniform,
         "TILED": variant.tiled,
         "SPLITTING": variant.order == "splitting",

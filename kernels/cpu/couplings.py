@@ -13,6 +13,7 @@ from gpu_pipeline.kernels.cpu.layout import Layout
 from gpu_pipeline.kernels.cpu.simd import F32, I64, Operands, Vec, fma, lane_sum, loop, vector_operation
 
 DENSE_ROWS = 4  # rows side by side: enough independent sums to hide the latency of a multiply-add
+TILE_ROWS = 8  # with one sum a row instead of two
 
 
 def emit_dense(layout: Layout):
@@ -45,30 +46,24 @@ def emit_dense(layout: Layout):
 
 
 def emit_dense_tile(layout: Layout):
-    """Rows ``low`` to ``high`` of a matrix of ``origin`` columns for a tile of replicas in the lanes."""
+    """Rows ``low`` to ``high`` of a matrix of ``origin`` columns for a tile of replicas."""
     lanes, real = layout.lanes, layout.angle.real
 
     def emit(o: Operands, low, high, columns) -> None:
-        def rows(row, _):
+        def rows(row, _) -> None:
             start = o.b.mul(row, columns)
-            zeros = [o.zeros(real, lanes)] * (2 * DENSE_ROWS)
 
             def column(j, sums):
-                sine, cosine = layout.load_table(o, "source", o.b.mul(j, I64(lanes)))
-                result = []
-                for r in range(DENSE_ROWS):
-                    place = o.b.add(o.b.add(start, j), o.b.mul(columns, I64(r)))
-                    weight = o.splat("weights", place, lanes)
-                    result += [fma(weight, sine, sums[2 * r]), fma(weight, cosine, sums[2 * r + 1])]
-                return result
+                values = o.load("source", o.b.mul(j, I64(lanes)), lanes)
+                places = [o.b.add(o.b.add(start, j), o.b.mul(columns, I64(r))) for r in range(TILE_ROWS)]
+                weights = [o.splat("weights", place, lanes) for place in places]
+                return [fma(weight, values, total) for weight, total in zip(weights, sums, strict=True)]
 
-            sums = loop(o.b, 0, columns, 1, zeros, column)
-            for r in range(DENSE_ROWS):
-                place = o.b.mul(o.b.add(o.b.sub(row, low), I64(r)), I64(lanes))
-                o.store("pull_sin", place, sums[2 * r])
-                o.store("pull_cos", place, sums[2 * r + 1])
+            sums = loop(o.b, 0, columns, 1, [o.zeros(real, lanes)] * TILE_ROWS, column)
+            for r, total in enumerate(sums):
+                _store_tile(o, layout, o.b.add(o.b.sub(row, low), I64(r)), total)
 
-        loop(o.b, low, high, DENSE_ROWS, [], rows)
+        loop(o.b, low, high, TILE_ROWS, [], rows)
 
     return vector_operation("weights source pull_sin pull_cos", emit)
 
@@ -136,25 +131,29 @@ def emit_sparse(layout: Layout, *, weighted: bool):
 
 
 def emit_sparse_tile(layout: Layout, *, weighted: bool):
-    """Rows ``low`` to ``high`` for a tile of replicas in the lanes."""
+    """Rows ``low`` to ``high`` for a tile of replicas."""
     lanes, real = layout.lanes, layout.angle.real
 
     def emit(o: Operands, low, high, origin) -> None:
         def pulled(e) -> list[Vec]:
             node = o.b.sext(o.scalar("indices", e), I64)
-            values = layout.load_table(o, "source", o.b.mul(node, I64(lanes)))
-            weight = o.splat("weights", e, lanes) if weighted else None
-            return [value if weight is None else value * weight for value in values]
+            values = o.load("source", o.b.mul(node, I64(lanes)), lanes)
+            return [values * o.splat("weights", e, lanes) if weighted else values]
 
         def row(r, _) -> None:
-            sums = _row_sums(o, r, [o.zeros(real, lanes)] * 2, pulled)
-            place = o.b.mul(o.b.sub(o.b.sext(o.scalar("rows", r), I64), origin), I64(lanes))
-            o.store("pull_sin", place, sums[0])
-            o.store("pull_cos", place, sums[1])
+            (total,) = _row_sums(o, r, [o.zeros(real, lanes)], pulled)
+            _store_tile(o, layout, o.b.sub(o.b.sext(o.scalar("rows", r), I64), origin), total)
 
         loop(o.b, low, high, 1, [], row)
 
     return vector_operation("indptr indices weights rows source pull_sin pull_cos", emit)
+
+
+def _store_tile(o: Operands, layout: Layout, node, total: Vec) -> None:
+    """The sums of an oscillator of a tile, sines and cosines in one register, to their arrays."""
+    place = o.b.mul(node, I64(layout.replicas))
+    for name, half in zip(("pull_sin", "pull_cos"), total.halves(), strict=True):
+        o.store(name, place, half)
 
 
 def _row_sums(o: Operands, r, start: list[Vec], pulled: Callable[..., list[Vec]]) -> list[Vec]:

@@ -115,8 +115,8 @@ class CpuEngine:
         self, loop: Callable[..., None], step: int, n_steps: int, every: int, records: Arrays, threads: int
     ) -> None:
         barrier = aligned_zeros((threads * LINE,), np.int64)
-        shift = self.map.lanes.bit_length() - 1 if self.map.tiled else 0
-        full = self.map.elements if self.map.tiled else self.problem.n_nodes // self.map.lanes * self.map.lanes
+        shift, lanes = self.map.width.bit_length() - 1, self.map.lanes
+        full = self.problem.n_nodes * self.map.width // lanes * lanes
         plan = (self.map.block, full, shift, self.guard)
         state = tuple(self.arrays.values())
 
@@ -166,8 +166,7 @@ class CpuEngine:
         """Per tile: oscillator numbers of the lanes, last counter word, two key words."""
         map_, problem = self.map, self.problem
         streams = aligned_zeros((map_.tiles, 4, map_.lanes), np.int64)
-        if not map_.tiled:
-            streams[:, 0] = np.arange(map_.lanes)
+        streams[:, 0] = np.arange(map_.lanes) // map_.width
         streams[:, 1] = map_.pack_lanes(problem.replicas | (_LANE_STREAM << 24), np.int64)
         streams[:, 2] = map_.pack_lanes(problem.seeds & np.uint64(0xFFFFFFFF), np.int64)
         streams[:, 3] = map_.pack_lanes(problem.seeds >> np.uint64(32), np.int64)
@@ -184,7 +183,7 @@ class CpuEngine:
             coupling[:, part] = map_.pack_lanes(gains[part] / scale, coupling.dtype)
         masks = aligned_zeros((2 * map_.lanes,), real)
         masks[: map_.lanes] = 1
-        masks[map_.lanes : map_.lanes + problem.n_nodes % map_.lanes] = 1
+        masks[map_.lanes : map_.lanes + problem.n_nodes * map_.width % map_.lanes] = 1
         return (
             # One pair more than oscillators, which stays zero: what pads a bundle of sparse rows points at it.
             aligned_zeros((1 if uniform else 2, map_.tiles, 2 * (map_.elements + map_.lanes)), real),
@@ -211,7 +210,8 @@ class CpuEngine:
 
     def _samples(self, records: Arrays) -> Samples:
         sums, x, winding, velocity = records
-        parts = sums.reshape(len(sums), self.map.tiles, 2, sums.shape[-1] // 2)
+        shape = (len(sums), self.map.tiles, 2, sums.shape[-1] // (2 * self.map.width), self.map.width)
+        parts = sums.reshape(shape).sum(axis=-2)
         z = (parts[:, :, 1] + 1j * parts[:, :, 0]) / self.problem.n_nodes
         z = z.reshape(len(sums), self.map.tiles * z.shape[-1])[:, : self.problem.n_replicas]
         return Samples(z, self.map.unpack(x), self.map.unpack(winding), self.map.unpack(velocity))

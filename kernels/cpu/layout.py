@@ -26,9 +26,10 @@ class Layout:
     uniform : bool
         Mean field: ``gains`` holds the field itself, per lane, instead of K cos(alpha) and K sin(alpha).
     tiled : bool
-        Replicas in the lanes; else the oscillators of the only replica.
+        A register holds two oscillators of half as many replicas as it has lanes; else oscillators of one replica.
     paired : bool
-        Table as (sin, cos) pairs, for gathers; else ``lanes`` sines followed by ``lanes`` cosines.
+        Table of a single replica as (sin, cos) pairs, for gathers; else registers of sines and of cosines in turns.
+        The table of a tile has for each oscillator the sines of its replicas, then the cosines: one register.
     """
 
     angle: Angle
@@ -45,6 +46,11 @@ class Layout:
         """Numbers per block sum: one per replica."""
         return self.lanes if self.tiled else 1
 
+    @property
+    def replicas(self) -> int:
+        """Replicas side by side in a register."""
+        return self.lanes // 2 if self.tiled else 1
+
     def load(self, o: Operands, name: str, offset) -> Vec:
         return o.load(name, offset, self.lanes, apart=self.lanes)
 
@@ -56,12 +62,17 @@ class Layout:
         both = o.load(name, o.b.mul(offset, I64(2)), 2 * lanes, apart=2 * lanes)
         if self.paired:
             return both.shuffle(range(0, 2 * lanes, 2)), both.shuffle(range(1, 2 * lanes, 2))
-        return both.halves()
+        if not self.tiled:
+            return both.halves()
+        sines = [lane + lane // self.replicas * self.replicas for lane in range(lanes)]
+        return both.shuffle(sines), both.shuffle([lane + self.replicas for lane in sines])
 
     def store_table(self, o: Operands, name: str, offset, sine: Vec, cosine: Vec) -> None:
         lanes = self.lanes
-        pairs = [lane + part * lanes for lane in range(lanes) for part in (0, 1)]
-        both = sine.shuffle(pairs if self.paired else range(2 * lanes), cosine)
+        # One lane of each in turns, all lanes at once, or the replicas of an oscillator at once.
+        run = 1 if self.paired else self.replicas if self.tiled else lanes
+        order = [start + part * lanes + k for start in range(0, lanes, run) for part in (0, 1) for k in range(run)]
+        both = sine.shuffle(order, cosine)
         o.store(name, o.b.mul(offset, I64(2)), both, apart=2 * lanes)
 
 

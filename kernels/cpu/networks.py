@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_pipeline.kernels.cpu.arrays import LaneMap, aligned_zeros
+from gpu_pipeline.kernels.cpu.couplings import TILE_ROWS
 from gpu_pipeline.kernels.problem import Graph
 
 _PADDING = 1.25  # a bundle may hold so many times its edges: an unused place costs a fraction of a row of its own
@@ -26,7 +27,7 @@ def lay_out(graph: Graph, map_: LaneMap, real: np.dtype[np.generic]) -> tuple[Ar
 
 def _padded_matrix(graph: Graph, map_: LaneMap, real: np.dtype[np.generic]) -> Array:
     n = graph.n_nodes
-    rows, columns = (-(-n // 4) * 4, n) if map_.tiled else (map_.elements, map_.elements)
+    rows, columns = (-(-n // TILE_ROWS) * TILE_ROWS, n) if map_.tiled else (map_.elements, map_.elements)
     weights = aligned_zeros((rows, columns), real)
     weights[:n, :n] = np.asarray(graph.weights)
     return weights
@@ -40,10 +41,10 @@ def _bundled_rows(graph: Graph, map_: LaneMap, real: np.dtype[np.generic]) -> tu
     """
     assert graph.indptr is not None
     assert graph.indices is not None
-    n = graph.n_nodes if map_.tiled else map_.elements
+    n = map_.elements // map_.width
     indptr = np.concatenate([graph.indptr, np.full(n - graph.n_nodes, graph.indptr[-1])]).astype(np.int64)
     degrees = np.diff(indptr)
-    rows_per_block = map_.block // map_.lanes if map_.tiled else map_.block
+    rows_per_block = map_.block // map_.width
     rows = np.lexsort((-degrees, np.arange(n) // rows_per_block)).astype(np.int32)
     bundled = not map_.tiled and real == np.float32
     widths = _widths(degrees[rows].reshape(-1, map_.lanes)) if bundled else np.zeros(-(-n // map_.lanes), np.int64)

@@ -235,8 +235,10 @@ def emit_field(layout: Layout) -> Operation:
                 total + o.load("sums", o.b.add(place, I64(part * width)), width) for part, total in enumerate(totals)
             ]
 
+        # A tile's sums come from two oscillators per register; a single replica's are one number.
+        swapped = [(lane + layout.replicas) % lanes for lane in range(lanes)]
         sine, cosine = (
-            total if layout.tiled else total.shuffle([0] * lanes)
+            total + total.shuffle(swapped) if layout.tiled else total.shuffle([0] * lanes)
             for total in loop(o.b, low, high, 1, [zero, zero], body)
         )
         along, across = (o.load("coupling", part * lanes, lanes) for part in (0, 1))
