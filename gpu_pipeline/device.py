@@ -43,7 +43,7 @@ def choose_device(backend: str = "auto") -> DeviceChoice:
         If a backend asked for by name cannot run: there is no silent fallback.
     """
     if backend != "auto":
-        check_available(backend)
+        check_available(str(backend))
         name: BackendName = backend  # type: ignore[assignment]  # check_available knows the name
         return DeviceChoice(processor_name(), name, "asked for by name")
     best = next(name for name in BACKENDS if availability(name).runs)

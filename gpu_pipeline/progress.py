@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Literal, TextIO
 
+from gpu_pipeline.errors import InputError
+
 __all__ = ["Progress", "ProgressOption", "Reporter", "reporting"]
 
 PLAIN_EVERY = 5.0
@@ -103,7 +105,7 @@ def reporting(progress: ProgressOption = "auto", *, label: str = "run") -> Itera
 
     Raises
     ------
-    ValueError
+    InputError
         If `progress` is none of these.
     """
     if callable(progress):
@@ -114,7 +116,7 @@ def reporting(progress: ProgressOption = "auto", *, label: str = "run") -> Itera
         with _display()(label) as report:
             yield report
     else:
-        raise ValueError(f"progress is {progress!r}; use 'auto', 'none' or a function of one Progress")
+        raise InputError(f"progress is {progress!r}, expected 'auto', 'none' or a function of one Progress")
 
 
 def _silent(progress: Progress) -> None:

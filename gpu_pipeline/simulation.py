@@ -332,7 +332,8 @@ class Simulation:
         return taken, self._advance(taken, every, record=record)
 
     def _chunk_steps(self) -> int:
-        return max(1, int(self._steps_per_second * _CHUNK_SECONDS))
+        seconds = _CHUNK_SECONDS / 8 if self.engine.trying else _CHUNK_SECONDS
+        return max(1, int(self._steps_per_second * seconds))
 
     def _advance(self, n_steps: int, every: int = 0, *, record: bool = False) -> Samples:
         began = time.perf_counter()

@@ -146,6 +146,11 @@ class Engine(Protocol):
         """How the backend runs it: kernel variant, threads, device."""
         ...
 
+    @property
+    def trying(self) -> bool:
+        """Whether the next chunk is a trial of another way to run, and should be short."""
+        ...
+
     def compile(self) -> float:
         """Compile what the problem needs, if that has not been done; seconds it took."""
         ...

@@ -48,6 +48,11 @@ class AdaptiveCpuEngine:
         self._begin_afresh(0)
 
     @property
+    def trying(self) -> bool:
+        """There is only one way to run it."""
+        return False
+
+    @property
     def description(self) -> dict[str, object]:
         """Kernel variant, threads, and steps accepted and rejected since the engine was opened."""
         return {

@@ -20,7 +20,7 @@ from gpu_pipeline.kernels.problem import Problem, Samples, State, StepOverflowEr
 
 _FIELD_VECTORS = 64  # without sums over neighbors a smaller block is mostly overhead
 _LANE_STREAM = 0  # Philox stream of the dynamics: the counter's last word is stream << 24 | replica
-_TELLING_SECONDS = 0.005  # a shorter chunk says little about its rate
+_TELLING_SECONDS = 0.002  # a shorter chunk says little about its rate
 _WORTHWHILE_NS = 1500.0  # work per thread and pass below which another thread costs more than it brings
 
 Array = NDArray[Any]
@@ -70,6 +70,10 @@ class CpuEngine:
             "block": self.map.block,
         }
 
+    @property
+    def trying(self) -> bool:
+        return self.team.trying
+
     def compile(self) -> float:
         """Compile the time loop, or load it from the disk cache; seconds it took."""
         if self._loop is None:
@@ -108,7 +112,9 @@ class CpuEngine:
         self.step += n_steps
         if "flags" in self.arrays and self.arrays["flags"][0]:
             self.arrays["flags"][0] = 0
-            raise StepOverflowError(f"a phase moved too far, or became non-finite, before step {self.step}")
+            raise StepOverflowError(
+                f"a phase moved by pi/4 or more in one step, or became non-finite, before step {self.step}"
+            )
         return self._samples(records)
 
     def _call(

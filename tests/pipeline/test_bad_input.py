@@ -365,7 +365,7 @@ def test_state_that_stops_being_finite():
     refused(
         IntegrationError,
         lambda: run.advance(100),
-        "a phase moved too far",
+        "a phase moved by pi/4 or more",
         "before step",
         "use a smaller dt than 0.1 s",
     )
