@@ -149,13 +149,14 @@ class CpuEngine:
                 "streams": self._streams(),
             }
         splitting = problem.method == "baoab"
-        kept = np.exp(-problem.damping * h / problem.inertia)
-        thermal = np.sqrt((1.0 - kept**2) * problem.noise / problem.inertia)
+        change = np.expm1(-problem.damping * h / problem.inertia)
+        lost = -np.expm1(-2.0 * problem.damping * h / problem.inertia)
+        thermal = np.sqrt(lost * problem.noise / problem.inertia)
         return moving | {
             "velocity": pack(zeros, self.real),
             "inner_velocity": pack(zeros, self.real),
             "power": pack(problem.drive, self.real),
-            "damping": pack(kept if splitting else problem.damping, self.real),
+            "damping": pack(change if splitting else problem.damping, self.real),
             "inverse_inertia": pack(1.0 / problem.inertia, self.real),
             "q_phase": pack(zeros, self.real),
             "q_velocity": pack(zeros, self.real),

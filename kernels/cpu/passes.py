@@ -145,7 +145,7 @@ def emit_swing_pass(layout: Layout, *, first: bool, last: bool) -> Operation:
             layout.store(o, "q_phase", offset, moved)
             layout.store(o, "q_velocity", offset, gained)
             layout.store(o, "inner_velocity", offset, fma(rate, a, start))
-            return angle.predicted(layout.load(o, "x", offset), None, a, here * phase_a)
+            return angle.predicted(layout.load(o, "x", offset), None, a, swing.watched(here * phase_a))
 
         return reach
 
@@ -155,7 +155,8 @@ def emit_swing_pass(layout: Layout, *, first: bool, last: bool) -> Operation:
 def emit_baoab(layout: Layout, *, noise: bool) -> Operation:
     """Close the previous step's kick, then kick, drift, Ornstein-Uhlenbeck, drift (BAOAB without its last B).
 
-    Here ``damping`` holds exp(-g h / M) and ``sigma`` the matching thermal amplitude; ``a`` is h/2, ``close`` h/2 or 0.
+    Here ``damping`` holds exp(-g h / M) - 1, which loses no digit where it is small, and ``sigma`` the matching thermal
+    amplitude; ``a`` is h/2, ``close`` h/2 or 0.
     """
 
     def prepare(o: Operands, origin):
@@ -165,7 +166,7 @@ def emit_baoab(layout: Layout, *, noise: bool) -> Operation:
         def reach(offset) -> Vec:
             rate = swing.conservative(offset)
             before = fma(rate, a, fma(rate, close, layout.load(o, "velocity", offset)))
-            after = before * layout.load(o, "damping", offset)
+            after = fma(before, layout.load(o, "damping", offset), before)
             if gaussians:
                 after = fma(layout.load(o, "sigma", offset), gaussians.at(offset)[0], after)
             layout.store(o, "velocity", offset, after)
@@ -208,12 +209,16 @@ class _Swing:
         force = self.torque.added_to(self.layout.load(self.o, "power", offset) - drag, offset)
         return force * self.layout.load(self.o, "inverse_inertia", offset)
 
-    def turn(self, offset, displacement: Vec) -> Vec:
-        """Move the phases; a displacement beyond the limit, or a NaN, raises the flag."""
+    def watched(self, displacement: Vec) -> Vec:
+        """The displacement; beyond the limit, or a NaN, it raises the flag."""
         with self.o.b.if_then(self.o.b.not_(all_lanes(fits(displacement, self.limit))), likely=False):
             self.o.set_scalar("flags", 0, 1)
+        return displacement
+
+    def turn(self, offset, displacement: Vec) -> Vec:
+        """Move the phases."""
         x = self.layout.load(self.o, "x", offset)
-        reached = self.angle.moved(x, None, displacement + self.angle.base(None))
+        reached = self.angle.moved(x, None, self.watched(displacement) + self.angle.base(None))
         self.layout.store(self.o, "x", offset, reached)
         return reached
 
