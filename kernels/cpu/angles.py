@@ -20,7 +20,7 @@ from gpu_pipeline.kernels.cpu.vecmath import normals32, normals64, round_to_int3
 TURN_HIGH, TURN_LOW = 2.0 * math.pi, 2.4492935982947064e-16
 # Places in a pass's ``coefficients`` array (run precision). Displacements are in the angle's units.
 A, B, FRACTION, NOISE_Q, NOISE_0, NOISE_1, CLOSE, GAIN, DITHER, LIMIT, PHASE_A, PHASE_B = range(12)
-COEFFICIENTS = 12
+COEFFICIENTS = 32  # two cache lines at least: every thread writes to a copy of its own
 GUARD = 0  # place in ``control``
 
 

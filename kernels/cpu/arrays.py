@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-_ALIGN = 64  # bytes: a cache line and a 512-bit register
+_ALIGN = 128  # bytes: two cache lines, which are fetched together; a 512-bit register fills one
 _HUGE = 1 << 21
 _WORTH_HUGE = 1 << 18
 _BLOCK = 64  # registers per block at most: its sums stay short, and there are blocks enough to share out

@@ -12,7 +12,7 @@ Angle = type[Binary32] | type[Radians64]
 
 # Places in the int64 ``control`` array of a pass.
 GUARD, STEP_LOW, STEP_HIGH, INDEX_SHIFT, MASK, SLOT = range(6)
-CONTROLS = 6
+CONTROLS = 16  # two cache lines, so that threads do not write to each other's
 
 
 @dataclass(frozen=True)
