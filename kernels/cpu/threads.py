@@ -8,6 +8,7 @@ moves on.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import sys
@@ -111,6 +112,24 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _other_cores() -> set[int]:
+    """The cores this thread may use, without the one it is on; empty where the system does not tell."""
+    if not hasattr(os, "sched_getaffinity"):
+        return set()
+    try:
+        here = ctypes.CDLL(None).sched_getcpu()
+    except (AttributeError, OSError):
+        return set()
+    return os.sched_getaffinity(0) - {here}
+
+
+def _beside(cores: set[int], work: Callable[[int], None], thread: int) -> None:
+    """Run a share of the work away from the caller's core: two threads that wait for each other must not share one."""
+    if cores:
+        os.sched_setaffinity(0, cores)
+    work(thread)
+
+
 @cache
 def _team(workers: int, process: int) -> tuple[ThreadPoolExecutor, Lock]:
     return ThreadPoolExecutor(workers, thread_name_prefix="gpu-pipeline-cpu"), Lock()
@@ -128,7 +147,8 @@ def run_on_threads(work: Callable[[int], None], threads: int) -> None:
     # A forked child inherits the cache but not the threads, hence the process number in the key.
     pool, turn = _team(threads - 1, os.getpid())
     with turn:
-        others: list[Future[None]] = [pool.submit(work, thread) for thread in range(1, threads)]
+        cores = _other_cores()
+        others: list[Future[None]] = [pool.submit(_beside, cores, work, thread) for thread in range(1, threads)]
         work(0)
         for other in others:
             other.result()
