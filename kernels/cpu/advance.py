@@ -18,7 +18,7 @@ from gpu_pipeline.kernels.cpu.threads import wait
 
 
 def advance(team, plan, chunk, state, work, network, stages, coefficients, record):
-    """Run one thread's share of ``n_steps`` steps. Arguments are tuples, see ``build.Kernel``."""
+    """Run one thread's share of ``n_steps`` steps. Arguments are tuples, made by ``engine.CpuEngine``."""
     thread, threads, tilewise, barrier = team
     block, full, index_shift, guard = plan
     first_step, n_steps, every = chunk

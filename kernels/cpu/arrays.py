@@ -31,7 +31,8 @@ def aligned_zeros(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
 
 
 def _huge_pages(size: int) -> NDArray[np.uint8]:
-    region = mmap.mmap(-1, size)
+    # Private: a forked child must not write into its parent's run, and shared memory seldom gets huge pages.
+    region = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     region.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(region, np.uint8)
 

@@ -16,10 +16,10 @@ from gpu_pipeline.kernels.cpu.layout import CONTROLS
 from gpu_pipeline.kernels.cpu.networks import lay_out
 from gpu_pipeline.kernels.cpu.team import Team
 from gpu_pipeline.kernels.cpu.threads import LINE, run_on_threads, usable_cores
+from gpu_pipeline.kernels.philox import DYNAMICS
 from gpu_pipeline.kernels.problem import Problem, Samples, State, StepOverflowError
 
 _FIELD_VECTORS = 64  # without sums over neighbors a smaller block is mostly overhead
-_LANE_STREAM = 0  # Philox stream of the dynamics: the counter's last word is stream << 24 | replica
 _TELLING_SECONDS = 0.002  # a shorter chunk says little about its rate
 _WORTHWHILE_NS = 1500.0  # work per thread and pass below which another thread costs more than it brings
 
@@ -174,7 +174,7 @@ class CpuEngine:
         map_, problem = self.map, self.problem
         streams = aligned_zeros((map_.tiles, 4, map_.lanes), np.int64)
         streams[:, 0] = np.arange(map_.lanes) // map_.width
-        streams[:, 1] = map_.pack_lanes(problem.replicas | (_LANE_STREAM << 24), np.int64)
+        streams[:, 1] = map_.pack_lanes(problem.replicas | (DYNAMICS << 24), np.int64)
         streams[:, 2] = map_.pack_lanes(problem.seeds & np.uint64(0xFFFFFFFF), np.int64)
         streams[:, 3] = map_.pack_lanes(problem.seeds >> np.uint64(32), np.int64)
         return streams.reshape(map_.tiles, 4 * map_.lanes)
